@@ -104,6 +104,8 @@ class _Moment:
             return
         if self.soon is not None:
             yield self.soon
+        if verdict.word is Word.ROLLED_BACK:
+            yield from self._unrecorded()
         yield from self._own_step(person)
         yield from self._acknowledge(person)
         if verdict.word is not Word.ROLLED_BACK:
@@ -134,6 +136,7 @@ class _Moment:
 
     def _carry_out(self, person: Person, choice: str) -> Iterator[NextAction]:
         if choice != "execute":
+            yield from self._tripped()
             yield from self.breaching()
             yield from self._failing()
             return
@@ -151,6 +154,20 @@ class _Moment:
                     owed=f"has to sign rollback step {number}",
                     subject=step.id,
                 )
+
+    def _unrecorded(self) -> Iterator[NextAction]:
+        """The world is back, whoever brought it back: nothing of the plan is to be done again, and how it went is to be said."""
+        left = [step for step in self.situation.rollback_plan if not step.over]
+        if left:
+            steps, them = formatting.count(len(left), "rollback step"), "it" if len(left) == 1 else "them"
+            what = f"record how {steps} went, or skip {them} with a reason"
+            yield NextAction(Act.DECIDE, what, subject=left[0].id)
+
+    def _tripped(self) -> Iterator[NextAction]:
+        """Fixing forward ends when every trigger is clear: what is true comes before what only fails."""
+        for each in self.situation.criteria:
+            if each.enforced and each.state is State.TRIPPED:
+                yield NextAction(Act.WATCH, f"fix what tripped: {each.title}", subject=each.id)
 
     # -- on the way to GO --------------------------------------------------------------------------------------------
 

@@ -81,7 +81,7 @@ def _calling(
         loses=loses,
         under_way=course,
         decided=decided,
-        cause=_latched_cause(judgement, latch),
+        cause=_standing_cause(judgement, latch),
     )
 
 
@@ -90,15 +90,18 @@ def _calling_word(judgement: Judgement) -> Word:
     return Word.FIX_FORWARD if judgement.record.loses else Word.ROLLBACK
 
 
-def _latched_cause(judgement: Judgement, latch: Latch | None) -> str:
-    """What is behind the triggers that wait for a decision; the first one's title where none is true any more."""
+def _standing_cause(judgement: Judgement, latch: Latch | None) -> str:
+    """What is behind the triggers that wait for a decision, the first one's title where none is true any more; what still
+    fails once it is decided.
+    """
     waiting = latch.triggers if latch is not None else ()
     latched = [each.status for each in judgement.judged if each.criterion.id in waiting]
-    if not latched:
+    still = (each for each in judgement.judged if each.criterion.enforced and not each.status.ok)
+    failing = [each.status for each in sorted(still, key=lambda each: each.criterion.kind is not Kind.TRIGGER)]
+    if not (*latched, *failing):
         return ""
-    failing = [each.status for each in judgement.judged if each.criterion.enforced and not each.status.ok]
     worded = worded_cause([each.because for each in (*latched, *failing)])
-    return worded or f"{latched[0].title} ({_past(latched[0])})"
+    return worded or (f"{latched[0].title} ({_past(latched[0])})" if latched else "")
 
 
 def _rolled_back(judgement: Judgement, course: Decision) -> Verdict:

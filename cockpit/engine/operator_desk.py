@@ -361,6 +361,11 @@ def reason(text: str) -> str:
     return text.strip()
 
 
+def asks_for(words: str) -> str:
+    """What to type where somebody must write `words` and a reason, as it is asked and as it is refused."""
+    return f"type  {words}  and why"
+
+
 def typed_reason(words: str, text: str, otherwise: str = "nothing was changed") -> str:
     """Why, of a text that must begin with `words` exactly. Raises Refused.
 
@@ -370,7 +375,7 @@ def typed_reason(words: str, text: str, otherwise: str = "nothing was changed") 
     text = text.strip()
     rest = text[len(words) :]
     if not text.startswith(words) or rest[:1] not in ("", " ", ":", ","):
-        raise Refused(f"type  {words}  and why; {otherwise}")
+        raise Refused(f"{asks_for(words)}; {otherwise}")
     return reason(rest.strip(" :,"))
 
 

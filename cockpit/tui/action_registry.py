@@ -242,7 +242,8 @@ MIGRATION_FOOTER = _keys("move_start", "move_hold", "move_drain", "arm", "help",
 CONFIRM_FOOTER = _keys("back")
 FAULTS_FOOTER = _keys("back", "crew", "pause", "help", "quit")
 STEPS_FOOTER = _keys("evidence", "start_step", "sign", "copy", "help", "quit")
-DECIDE_FOOTER = _keys("roll_back", "fix_forward", "dismiss", "evidence", "help", "quit")
+DECIDE_FOOTER = _keys("evidence", "help", "quit")
+"""Behind the keys of what can be decided now."""
 EVIDENCE_FOOTER = _keys("back", "copy", "probe_now", "zoom_in", "help", "quit")
 
 

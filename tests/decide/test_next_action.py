@@ -121,6 +121,31 @@ def test_a_decision_that_is_carried_out_leaves_nothing_to_decide() -> None:
     assert all(each.act is not Act.DECIDE or each.subject for each in scene.situation.next_actions)
 
 
+def test_fixing_forward_begins_with_what_tripped_and_names_its_cause_until_it_is_clear() -> None:
+    scene = Scene(success("some", "m.rate < 0.01"), TRIPS).feed("0 0.2x5")
+    latch = scene.situation.verdict.latch
+    assert latch is not None
+    cause = scene.situation.verdict.cause
+    scene.say(Decision(scene.now, "fix_forward", "primary", "patch", Word.ROLLBACK, "on_call", "d1", latch.trips))
+    mine = next_for(scene.situation, "primary")
+    assert (mine.what, mine.subject) == ("fix what tripped: errors", "errors")
+    assert scene.situation.verdict.cause == cause != ""
+    scene.feed("0x4")
+    assert "fix what tripped" not in next_for(scene.situation, "primary").what
+
+
+def test_after_a_rollback_what_it_left_unrecorded_comes_before_a_step_of_the_runbook() -> None:
+    back = (Step("back", "Revert", HERE), Step("restore", "Restore the database", HERE))
+    scene = Scene(*CALM, runbook=(Step("look", "Verify", HERE),), rollback_plan=back).feed("0")
+    scene.say(StepBegan(scene.now, "look", "primary", "on_call", "d1"))
+    scene.say(StepBegan(scene.now, "back", "primary", "on_call", "d1"))
+    scene.say(StepEnded(scene.now, "back", "primary", "done", role="on_call", plan_digest="d1"))
+    ended = replace(scene.situation, verdict=replace(scene.situation.verdict, word=Word.ROLLED_BACK))
+    mine = next(each for each in next_actions(scene.plan, ended) if each.by == "primary")
+    assert mine.what == "record how 1 rollback step went, or skip it with a reason"
+    assert (mine.act, mine.subject) == (Act.DECIDE, "restore"), "nothing asks to restore a database again"
+
+
 def test_somebody_unknown_is_asked_who_they_are_and_what_waits() -> None:
     scene = Scene(*CALM, after=SIGNED).feed("0")
     mine = next_for(scene.situation, "")

@@ -220,27 +220,21 @@ async def test_only_what_changed_is_rendered_again() -> None:
         assert made == ["3"]
 
 
-async def test_a_move_of_the_cursor_paints_the_row_it_leaves_and_the_one_it_comes_to(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    app = CockpitApp(Stage(plan(30)).calm())
-    async with opened(app, (100, 30)) as pilot:
-        grid = lists(app).grid
-        painted: set[int] = set()
-        before, line_of = row_on_screen(app), grid.render_line
-
-        def counted(y: int) -> Strip:
-            painted.add(y)
-            return line_of(y)
-
-        monkeypatch.setattr(grid, "render_line", counted)
-        await pilot.press("down")
-        moved = row_on_screen(app) - before
-        at = before - grid.region.y
-        assert painted == {at, at + moved}
-        assert moved
-        await pilot.press("G")
-        assert row_on_screen(app) > before + moved, "further than one page: all of it is painted anew"
+async def test_a_move_of_the_cursor_paints_the_row_it_leaves_and_the_one_it_comes_to() -> None:
+    app = Bare()
+    async with app.run_test(size=(40, 10)) as pilot:
+        grid = app.query_one(Grid)
+        grid.show([Row(str(n), (("a", Text(f"row {n}")),)) for n in range(30)])
+        await pilot.pause()
+        painted: list[int] = []
+        line_of: Callable[[int], Strip] = grid.render_line
+        grid.render_line = lambda y: (painted.append(y), line_of(y))[1]  # type: ignore[method-assign,func-returns-value]
+        grid.move(2)
+        await pilot.pause()
+        assert painted == [0, 2]
+        grid.move(20)
+        await pilot.pause()
+        assert len(painted) > 2 + 2, "further than a page: all of it is painted anew"
 
 
 def test_a_wide_terminal_does_not_tear_columns_apart() -> None:

@@ -279,6 +279,38 @@ async def test_a_decision_that_is_under_way_can_be_withdrawn(tmp_path: Path) -> 
         assert watch.situation.verdict.word is Word.HOLD
 
 
+async def test_after_a_decision_to_fix_forward_banner_and_keys_say_what_is_so_now(tmp_path: Path) -> None:
+    async with cockpit(tmp_path) as (pilot, watch):
+        app = pilot.app
+        assert isinstance(app, CockpitApp)
+        watch.burning()
+        await pilot.press("5")
+        before = shown(app).splitlines()
+        assert [key in before[-1] for key in ("r roll back", "f fix forward", "d dismiss")] == [True] * 3
+        await pilot.press("f")
+        await say(pilot, "the cache is switched off")
+        watch.saw(rate=0.12)
+        app.paint()
+        await pilot.pause()
+        lines = shown(app).splitlines()
+        assert "decided: fix forward" in lines[1]
+        assert "decide by" not in lines[1]
+        assert watch.situation.verdict.cause in before[1], "the cause is not gone because somebody has decided"
+        assert watch.situation.verdict.cause[:20] in lines[1]
+        assert "fix what tripped: 500 error rate above 5 % for 5 minutes" in lines[2]
+        assert [key in lines[-1] for key in ("r roll back", "fix forward", "d withdraw")] == [True, False, True]
+
+
+async def test_where_one_types_the_last_line_names_no_key_that_does_nothing_there(tmp_path: Path) -> None:
+    async with cockpit(tmp_path) as (pilot, watch):
+        app = pilot.app
+        assert isinstance(app, CockpitApp)
+        watch.burning()
+        for keys in (["5", "f"], ["i"]):
+            await pilot.press("escape", *keys)
+            assert shown(app).splitlines()[-1].strip("▌▐ ") == "esc back", keys
+
+
 async def test_a_rollback_that_has_ended_lets_the_deployment_begin_again(tmp_path: Path) -> None:
     async with cockpit(tmp_path) as (_, watch):
         watch.burning()

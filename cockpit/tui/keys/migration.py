@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from cockpit.decide.gate import GATE_OF_PHASE, missing_before, missing_to_go_on, worded
-from cockpit.engine.operator_desk import IDENTIFY, typed_reason
+from cockpit.engine.operator_desk import IDENTIFY, asks_for, typed_reason
 from cockpit.engine.ports import Refused
 from cockpit.migration.states import PhaseName, Wanted
 from cockpit.tui.action_registry import Handler, handled
@@ -124,7 +124,7 @@ class MigrationKeys:
 
             if not isinstance(self._cockpit.screen, AnswerScreen | ConfirmScreen):
                 self._cockpit.push_screen(
-                    AnswerScreen(proposal.title, shown, f"{proposal.words}: why", submit, dangerous=True)
+                    AnswerScreen(proposal.title, shown, asks_for(proposal.words), submit, dangerous=True)
                 )
             return ""
 

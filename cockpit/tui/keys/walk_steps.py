@@ -8,7 +8,7 @@ from rich.text import Text
 
 from cockpit.decide.situation import StepStatus
 from cockpit.decide.states import StepState
-from cockpit.engine.operator_desk import Desk, observation, typed_reason
+from cockpit.engine.operator_desk import Desk, asks_for, observation, typed_reason
 from cockpit.engine.ports import Refused
 from cockpit.tui.keys.choices import STEP_DONE, STEP_FAILED, STEP_SKIP, STEP_START
 from cockpit.tui.keys.sign_and_decide import DeskKeys
@@ -109,7 +109,7 @@ class StepKeys:
         page = AnswerScreen(
             proposal.title,
             lambda width, _: proposal_text(proposal.shown(), width),
-            f"{proposal.words}: why",
+            asks_for(proposal.words),
             submit,
             about=status.id,
             dangerous=True,

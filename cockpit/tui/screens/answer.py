@@ -112,7 +112,11 @@ class AnswerScreen(FrameScreen):
         self.query_one("#question", Passage).show(question, keep="\n")
         room = self.size.height - 8 - len(asked) - len(self.choices)
         self.query_one("#text", Passage).show(self._seen(width, max(4, room)), keep="\n")
-        self.query_one("#problem", Passage).show(Text(f" {plain(self.problem)}", style=f"bold {theme.HOLD}"))
+        typed = self.query_one("#word", Input).value  # and with it what the empty line said
+        said, style = (
+            (self.problem, f"bold {theme.HOLD}") if self.problem else (self.hint if typed else "", theme.QUIET)
+        )
+        self.query_one("#problem", Passage).show(Text(f" {plain(said)}", style=style))
 
     def _choice_lines(self, width: int) -> Iterable[Text]:
         longest = max((len(choice.label) for choice in self.choices), default=0)
@@ -126,6 +130,10 @@ class AnswerScreen(FrameScreen):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.paint)
+
+    @on(Input.Changed)
+    def _typing(self) -> None:
+        self.paint_body()
 
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:

@@ -69,7 +69,7 @@ class FrameScreen(Screen[None]):
         yield Passage("away")
         yield from self.body()
         yield MessageLine(lambda: cockpit.message)
-        yield Footer(self._keys(), self.screen_id, cockpit.action_do)
+        yield Footer(self._keys(), self.screen_id, cockpit.action_do, screens=not self.takes_text)
 
     def _here(self) -> Here:
         return Here(self.cockpit.who, {action.id: action.shown for action in self.cockpit.actions()})

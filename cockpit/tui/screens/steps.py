@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -10,7 +11,7 @@ from textual.binding import BindingType
 from cockpit.decide.next_action import next_for
 from cockpit.decide.situation import StepStatus
 from cockpit.tui import theme
-from cockpit.tui.action_registry import DECIDE_FOOTER, STEPS_FOOTER, Where
+from cockpit.tui.action_registry import DECIDE_FOOTER, STEPS_FOOTER, Action, Where
 from cockpit.tui.screens.base import own_bindings
 from cockpit.tui.screens.lists import Lines, ListScreen
 from cockpit.tui.views import gantt, steps
@@ -96,4 +97,11 @@ class RollbackScreen(StepsScreen):
         return action in {steps.KEY_OF[choice] for choice in offered}
 
     def footer_keys(self) -> tuple[str, ...]:
-        return DECIDE_FOOTER if steps.choices_now(self.cockpit.cutover.situation.verdict) else self.footer
+        offered = steps.choices_now(self.cockpit.cutover.situation.verdict)
+        return (*(steps.KEY_OF[choice] for choice in offered), *DECIDE_FOOTER) if offered else self.footer
+
+    def _keys(self) -> list[Action]:
+        """What dismisses before a decision withdraws it afterwards."""
+        decided = self.cockpit.cutover.situation.verdict.under_way is not None
+        withdraw = steps.KEY_OF["dismiss"] if decided else ""
+        return [replace(each, label="withdraw") if each.id == withdraw else each for each in super()._keys()]

@@ -171,6 +171,9 @@ def _word_line(situation: Situation, stale: str, width: int) -> Text:
         parts.append((8, soon, f"bold {theme.BAD}"))
     if verdict.latch is not None:
         parts.append((7, f"undecided {formatting.duration(verdict.latch.undecided)}", f"bold {theme.BAD}"))
+    elif verdict.under_way is not None:
+        parts.append((7, f"decided: {formatting.decided(verdict.under_way.choice)} ", f"bold {theme.HOLD}"))
+        parts.append((4, f"for {formatting.duration(situation.now - verdict.since)}", theme.QUIET))
     elif verdict.turns_to is None:
         parts.append((4, f"for {formatting.duration(situation.now - verdict.since)}", theme.QUIET))
     parts += [
@@ -196,10 +199,11 @@ def _word_line(situation: Situation, stale: str, width: int) -> Text:
 def _way_back(situation: Situation) -> list[tuple[int, str, str]]:
     """Until when a rollback fits into the change window, and the path to GO against that; none where there is nothing to say.
 
-    Where somebody must act soon it stands before the cause, which is cut for it; a distant moment makes way for the cause.
+    Where somebody must act soon it stands before the cause, which is cut for it; a distant moment makes way for the cause, and
+    who has decided is not asked to decide by then.
     """
     back = situation.back
-    if back is None or not back.word:
+    if back is None or not back.word or (situation.verdict.under_way is not None and not back.calls):
         return []
     colour = theme.of_meaning(back.fit.meaning)
     strong = f"bold {colour}" if back.calls else theme.TEXT

@@ -17,18 +17,22 @@ class Footer(Widget):
 
     DEFAULT_CSS = "Footer { height: 1; dock: bottom; }"
 
-    def __init__(self, actions: Sequence[Action], screen_id: str, chosen: Callable[[str], None]) -> None:
+    def __init__(
+        self, actions: Sequence[Action], screen_id: str, chosen: Callable[[str], None], *, screens: bool = True
+    ) -> None:
+        """`screens`: whether the keys of the screens do something here."""
         super().__init__()
         self.actions = actions
+        self.screens = SCREENS if screens else ()
         self.screen_id = screen_id
         self._chosen = chosen
 
     def render(self) -> Text:
-        return footer_line(self.actions, self.screen_id, self.size.width)
+        return footer_line(self.actions, self.screen_id, self.size.width, self.screens)
 
     def on_click(self, event: Click) -> None:
         at = 0
-        for action, key, label in footer_parts(self.actions, self.screen_id, self.size.width):
+        for action, key, label in footer_parts(self.actions, self.screen_id, self.size.width, self.screens):
             at += len(key) + len(label)
             if event.x < at:
                 self._chosen(action.id)
@@ -39,12 +43,14 @@ KEPT_LONGEST = ("back", "help", "quit")
 """Keys dropped last from a narrow footer."""
 
 
-def footer_parts(actions: Sequence[Action], screen_id: str, width: int) -> list[tuple[Action, str, str]]:
+def footer_parts(
+    actions: Sequence[Action], screen_id: str, width: int, shown: Sequence[Action] = SCREENS
+) -> list[tuple[Action, str, str]]:
     """What the footer says, left to right: the action, its key, its label (empty for other screens when narrow)."""
     wide, named = width >= 120, width >= 44
     screens = [
         (action, f" {action.shown} ", f"{action.label} " if wide or (named and action.id == screen_id) else "")
-        for action in SCREENS
+        for action in shown
     ]
     keys = [(action, f"  {action.shown} ", action.label) for action in actions]
 
@@ -60,10 +66,10 @@ def footer_parts(actions: Sequence[Action], screen_id: str, width: int) -> list[
     return [*screens, *keys]
 
 
-def footer_line(actions: Sequence[Action], screen_id: str, width: int) -> Text:
+def footer_line(actions: Sequence[Action], screen_id: str, width: int, shown: Sequence[Action] = SCREENS) -> Text:
     """Screens by number, the current one by name as well; then keys, as many as fit."""
     line = Text(no_wrap=True, style=f"{theme.QUIET} on {theme.PANEL}")
-    for action, key, label in footer_parts(actions, screen_id, width):
+    for action, key, label in footer_parts(actions, screen_id, width, shown):
         if action.id == screen_id:
             line.append(key + label, style=f"bold {theme.STRONG} on {theme.CURSOR}")
         elif action in SCREENS:

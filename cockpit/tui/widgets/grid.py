@@ -332,6 +332,8 @@ class Grid(ScrollView, can_focus=True):
         return line
 
     def render_line(self, y: int) -> Strip:
+        if not self._layout:  # asked for before it was told its size: never a frame of empty rows
+            self._lay_out()
         width = self.size.width
         index = y + self.scroll_offset.y
         if not self.rows and y == 0:
