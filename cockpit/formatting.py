@@ -136,6 +136,24 @@ def role(name: str) -> str:
     return ("-" if words[0] == "on" else " ").join(words)
 
 
+def decided(choice: str) -> str:
+    """What a decision was for, as people say it.
+
+    >>> decided("execute"), decided("fix_forward"), decided("dismiss")
+    ('roll back', 'fix forward', 'dismiss')
+    """
+    return {"execute": "roll back"}.get(choice, choice.replace("_", " "))
+
+
+def phase(name: str) -> str:
+    """Where a cutover is, as people say it.
+
+    >>> phase("pre_deploy"), phase("post_deploy")
+    ('before the deployment', 'after the deployment')
+    """
+    return name.replace("pre_deploy", "before the deployment").replace("post_deploy", "after the deployment")
+
+
 def roles(names: Iterable[str]) -> str:
     """Roles of which one is enough.
 

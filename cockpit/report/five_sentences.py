@@ -13,7 +13,6 @@ from cockpit.report.model import Account, CriterionAccount, Sentence, StepAccoun
 
 MOST = 3
 """Of one kind named in a sentence; the others are counted."""
-_DECIDED = {"execute": "to roll back", "dismiss": "to dismiss the rollback", "fix_forward": "to fix forward"}
 
 
 def summary(given: Account) -> tuple[Sentence, ...]:
@@ -115,7 +114,7 @@ def worst_first(criteria: Iterable[CriterionAccount]) -> list[CriterionAccount]:
 
 def _decisions(given: Account) -> str:
     parts = [
-        f"{each.by} decided {_DECIDED.get(each.choice, each.choice)} at {labels.stamp(each.at, given)}"
+        f"{each.by} decided to {formatting.decided(each.choice)} at {labels.stamp(each.at, given)}"
         + (f", against the advice {each.advised}" if _against(each.choice, each.advised) else "")
         for each in given.decisions
     ]

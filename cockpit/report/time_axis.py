@@ -17,7 +17,6 @@ MOST_FAULTS, MOST_CRITERIA = 5, 6
 """Lanes of one kind; what is beyond is in the lists further down."""
 FLAPPING = 3
 """A state entered so often is flapping."""
-PHASES = {"pre_deploy": "before the deployment", "post_deploy": "after the deployment"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def lanes(given: Account) -> list[Lane]:
 def _lanes(given: Account, end: datetime) -> Iterator[Lane]:
     ends = [*(each.since for each in given.phases[1:]), end]
     phases = [Bar(each.since, until, "") for each, until in zip(given.phases, ends, strict=False)]
-    yield Lane("Phase", ", then ".join(PHASES.get(each.phase, each.phase) for each in given.phases), tuple(phases))
+    yield Lane("Phase", ", then ".join(formatting.phase(each.phase) for each in given.phases), tuple(phases))
     faults = _faults(given, end)
     for title, stretches in list(faults.items())[:MOST_FAULTS]:
         yield Lane("Fault injected", title, tuple(Bar(since, until, str(State.PENDING)) for since, until in stretches))
@@ -79,7 +78,12 @@ def _lanes(given: Account, end: datetime) -> Iterator[Lane]:
     marks = [Mark(each.at, "go" if each.choice == "go" else "bad") for each in votes]
     yield Lane("Votes", ", ".join(dict.fromkeys(f"{each.by} {each.choice}" for each in votes)), (), tuple(marks))
     decided = [Mark(each.at, "bad") for each in given.decisions]
-    yield Lane("Decisions", ", ".join(f"{each.by}: {each.choice}" for each in given.decisions), (), tuple(decided))
+    yield Lane(
+        "Decisions",
+        ", ".join(f"{each.by}: {formatting.decided(each.choice)}" for each in given.decisions),
+        (),
+        tuple(decided),
+    )
     steps = [each for each in (*given.runbook, *given.rollback_plan) if each.began]
     bars = [Bar(each.began, each.ended or end, _step_word(each.progress)) for each in steps if each.began]
     yield Lane("Steps", f"{len(steps)} begun", tuple(bars))
@@ -127,7 +131,7 @@ def _faults(given: Account, end: datetime) -> dict[str, list[tuple[datetime, dat
 def moments(given: Account) -> list[Moment]:
     """The same as a list, by time."""
     found = [Moment(each.since, f"verdict {each.word or labels.NOT_WATCHING}") for each in given.spans]
-    found += [Moment(each.since, f"phase: {PHASES.get(each.phase, each.phase)}") for each in given.phases]
+    found += [Moment(each.since, f"phase: {formatting.phase(each.phase)}") for each in given.phases]
     found += [Moment(each.at, f"{each.subject} {each.text}") for each in given.happened]
     found += [
         Moment(turn.at, f"{each.title}: {labels.word(turn.after)}")
@@ -139,5 +143,5 @@ def moments(given: Account) -> list[Moment]:
     found += [
         Moment(vote.at, f"{vote.by} votes {vote.choice} ({gate.title})") for gate in given.gates for vote in gate.votes
     ]
-    found += [Moment(each.at, f"{each.by} decides {each.choice}") for each in given.decisions]
+    found += [Moment(each.at, f"{each.by} decided to {formatting.decided(each.choice)}") for each in given.decisions]
     return sorted(found, key=lambda each: each.at)

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -268,7 +269,7 @@ def test_markdown_begins_with_what_became_of_it(told: Account) -> None:
     assert note.index("## Open questions") < note.index("## The verdict over time") < note.index("## Checklist")
     assert "| 22:50:00 | 10m | FIX FORWARD | The pool is full: 95 % (trips > 90 %) |" in note
     assert (
-        "**fix_forward** by bob (not cryptographically signed) (advised: FIX FORWARD): a rollback loses files" in note
+        "**fix forward** by bob (not cryptographically signed) (advised: FIX FORWARD): a rollback loses files" in note
     )
 
 
@@ -317,3 +318,12 @@ def test_what_was_given_to_somebody_outside_proves_it(made: Maker, tmp_path: Pat
     assert proof["broken"] == []
     assert {name for name, standing in proof["standings"].items() if standing != "PROVEN"} == {"signers", "time"}
     assert all("not cryptographically signed" in each or "machine's clock" in each for each in proof["unproven"])
+
+
+@pytest.mark.parametrize("form", [markdown, html])
+def test_nothing_of_how_a_record_is_kept_is_read_by_a_manager(told: Account, form: Callable[[Account], str]) -> None:
+    shown = " ".join(Seen(form(told)).texts) if form is html else form(told)
+    assert re.findall(r"\b(?:pre_deploy|post_deploy|fix_forward|on_call|db_owner|execute)\b", shown) == []
+    assert re.findall(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d", shown) == [], "times as people write them"
+    assert "on-call" in shown
+    assert "fix forward" in shown

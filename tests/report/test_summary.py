@@ -61,7 +61,7 @@ def test_the_axis_has_phases_faults_flaps_votes_and_decisions(account: Account) 
     found = {lane.title: lane for lane in lanes(replace(account, happened=(*account.happened, *faults)))}
     assert [(bar.since, bar.until) for bar in found["Fault injected"].bars] == [(at(30), at(40))]
     assert [mark.kind for mark in found["Votes"].marks] == ["go", "go"]
-    assert found["Decisions"].note == "bob: fix_forward"
+    assert found["Decisions"].note == "bob: fix forward"
     assert [bar.since for bar in found["Phase"].bars] == [at(0), at(7)]
     assert [bar.word for bar in found["The pool is full"].bars][-1] == "TRIPPED"
     assert moments(account) == sorted(moments(account), key=lambda each: each.at)

@@ -119,7 +119,7 @@ def _verdict(account: Account) -> str:
     if not account.spans:
         return ""
     phases = [
-        f"{at(each.since, account)} phase {esc(each.phase)} began"
+        f"{at(each.since, account)} phase {esc(formatting.phase(each.phase))} began"
         + (f" by {esc(each.by)}" if each.by else "")
         + (f": {esc(each.why)}" if each.why else "")
         for each in account.phases

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from html import escape
 
+from cockpit import formatting
 from cockpit.decide.states import known_meaning
 from cockpit.report import labels
 from cockpit.report.escaping import short
@@ -68,9 +69,8 @@ def state(word: str, kind: str, symbol: str = "") -> str:
 
 def signed(by: str, role: str, key: str, *, rehearsal: bool = False) -> str:
     """Who made the entry, and whether a key proves it."""
-    as_role = f" ({esc(role)})" if role else ""
     how = esc(labels.by_key(key, rehearsal=rehearsal))
-    return f'<span class="quiet">{esc(by)}{as_role}, {how}</span>'
+    return f'<span class="quiet">{esc(formatting.person(by, role))}, {how}</span>'
 
 
 def time_of(at: datetime | None, text: str) -> str:

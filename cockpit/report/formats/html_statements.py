@@ -25,7 +25,7 @@ def _decision(each: DecisionAccount, account: Account) -> str:
     advised += f'<div class="quiet">{esc(each.about)}</div>' if each.about else ""
     subject = f"{esc(each.subject)}: " if each.subject else ""
     return (
-        f'<div class="num">{at(each.at, account)}</div><div><h3>{subject}{esc(each.choice)}</h3>'
+        f'<div class="num">{at(each.at, account)}</div><div><h3>{subject}{esc(formatting.decided(each.choice))}</h3>'
         f'<div class="statement"><q>{esc(each.why)}</q> {signed(each.by, "", each.key)}</div>{advised}</div>'
     )
 
@@ -81,10 +81,11 @@ def people(account: Account) -> str:
     for each in account.people:
         keys = ", ".join(each.keys) or "no key: entries under this name are not cryptographically signed"
         aws = f'<div class="hash quiet">{esc(", ".join(each.aws))}</div>' if each.aws else ""
+        roles = esc(", ".join(map(formatting.role, each.roles)))
         listed.append(
             f"<div>{formatting.count(each.entries, 'entry') if each.entries == 1 else f'{each.entries} entries'}</div>"
             f"<div><h3>{esc(each.name or each.id)}</h3>"
-            f'<div class="quiet">{esc(", ".join(each.roles))}</div><div class="hash quiet">{esc(keys)}</div>{aws}</div>'
+            f'<div class="quiet">{roles}</div><div class="hash quiet">{esc(keys)}</div>{aws}</div>'
         )
     for session in account.sessions:
         end = "closed" if session.closed else "not closed"

@@ -95,7 +95,7 @@ def _verdict(account: Account) -> Iterator[str]:
     for each in account.phases:
         by = f" by {text(each.by)}" if each.by else ""
         why = f": {text(each.why)}" if each.why else ""
-        yield f"\nPhase **{each.phase}** began {stamp(each.since, account)}{by}{why}"
+        yield f"\nPhase **{formatting.phase(each.phase)}** began {stamp(each.since, account)}{by}{why}"
 
 
 def _decisions(account: Account) -> Iterator[str]:
@@ -105,7 +105,8 @@ def _decisions(account: Account) -> Iterator[str]:
         advised = f" (advised: {text(each.advised)})" if each.advised else ""
         who = f"{text(each.by)} ({by_key(each.key)})"
         about = f" ({text(each.about)})" if each.about else ""
-        yield f"* {stamp(each.at, account)} **{text(each.choice)}** by {who}{advised}: {text(each.why)}{about}"
+        what = f"**{text(formatting.decided(each.choice))}** by {who}{advised}"
+        yield f"* {stamp(each.at, account)} {what}: {text(each.why)}{about}"
     if account.acknowledgements:
         yield "\n## Acknowledged: pre-existing\n"
     for each in account.acknowledgements:
@@ -127,7 +128,8 @@ def _gates(account: Account) -> Iterator[str]:
         for vote in gate.votes:
             why = f": {text(vote.why)}" if vote.why else ""
             how = by_key(vote.key, rehearsal=vote.rehearsal)
-            yield f"  * {stamp(vote.at, account)} {text(vote.by)} ({text(vote.role)}) votes **{text(vote.choice)}** ({how}){why}"
+            who = text(formatting.person(vote.by, vote.role))
+            yield f"  * {stamp(vote.at, account)} {who} votes **{text(vote.choice)}** ({how}){why}"
 
 
 def _not_counted(account: Account) -> Iterator[str]:
@@ -136,7 +138,7 @@ def _not_counted(account: Account) -> Iterator[str]:
     if account.not_counted:
         yield "\n## Did not count\n"
     for each in account.not_counted:
-        who = f" by {text(each.by)} ({text(each.role)})" if each.by else ""
+        who = f" by {text(formatting.person(each.by, each.role))}" if each.by else ""
         yield f"* {stamp(each.at, account)} {text(each.kind)} {text(each.subject)}{who}: {text(each.why)}"
 
 
@@ -229,7 +231,7 @@ def _people(account: Account) -> Iterator[str]:
     yield "\n## Who took part\n"
     for each in account.people:
         keys = ", ".join(each.keys) or "no key: entries under this name are not cryptographically signed"
-        roles = f" ({text(', '.join(each.roles))})" if each.roles else ""
+        roles = f" ({text(', '.join(map(formatting.role, each.roles)))})" if each.roles else ""
         yield f"* {text(each.name or each.id)}{roles}: {each.entries} entries; {text(keys)}"
 
 

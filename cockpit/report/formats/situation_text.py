@@ -25,7 +25,7 @@ def situation_lines(situation: Situation) -> Iterable[str]:
     """
     verdict = situation.verdict
     when = f"{situation.now:%Y-%m-%d %H:%M:%S} UTC"
-    yield f"{verdict.word.meaning.symbol} {verdict.label}  ({verdict.phase}, {situation.plan_name}, {when})"
+    yield f"{verdict.word.meaning.symbol} {verdict.label}  ({formatting.phase(verdict.phase)}, {situation.plan_name}, {when})"
     yield from (f"    because {reason}" for reason in verdict.reasons[:8])
     if len(verdict.reasons) > 8:
         yield f"    and {len(verdict.reasons) - 8} more"

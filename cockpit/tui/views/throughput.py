@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ def throughput(progress: Progress, width: int, rows: int) -> Iterator[Text]:
     size: Points = [(each.at, each.bytes_per_s) for each in progress.throughput]
     title = _title(
         "FILES A SECOND",
-        f"averages of 10 s, seen since {formatting.clock(files[0][0])}",
+        f"averages of 10 s, seen for {formatting.duration(files[-1][0] - files[0][0])}",
         progress.files_per_s_most,
         "per_s",
     )
@@ -50,8 +51,13 @@ def throughput(progress: Progress, width: int, rows: int) -> Iterator[Text]:
     title.append_text(_title("BYTES A SECOND", "", progress.bytes_per_s_most, "bytes"))
     title.truncate(width)
     yield title
-    left = _drawn(files, half, rows, "per_s", progress.files_per_s_most)
-    right = _drawn(size, width - half, rows, "bytes", progress.bytes_per_s_most)
+
+    def ago(moment: datetime) -> str:
+        """The migration goes by the database's clock, of which nothing else on the screen knows."""
+        return f"{formatting.duration((progress.at or files[-1][0]) - moment)} ago"
+
+    left = _drawn(files, half, rows, "per_s", progress.files_per_s_most, ago)
+    right = _drawn(size, width - half, rows, "bytes", progress.bytes_per_s_most, ago)
     for one, other in zip_longest(left, right, fillvalue=Text("")):
         line = one.copy()
         line.append(" " * max(0, half - line.cell_len))
@@ -66,8 +72,8 @@ def _title(what: str, how: str, cap: int, unit: str) -> Text:
     return title
 
 
-def _drawn(points: Points, width: int, rows: int, unit: str, cap: int) -> list[Text]:
+def _drawn(points: Points, width: int, rows: int, unit: str, cap: int, ago: Callable[[datetime], str]) -> list[Text]:
     """A chart; the cap in it where it is near: one far above would leave a flat line."""
     most = max((value for _, value in points if value is not None), default=0.0)
     near = cap and cap <= most * CAP_IN_VIEW
-    return chart(points, width, rows, unit=unit, threshold=float(cap) if near else None, bad=lambda _: False)
+    return chart(points, width, rows, unit=unit, threshold=float(cap) if near else None, bad=lambda _: False, named=ago)

@@ -92,7 +92,13 @@ def _statement(entry: _Statement) -> Change:
         case Decision():
             against = f" (advised {entry.advised})" if entry.advised else ""
             answers = f", {answered}" if (answered := answers_of(entry)) else ""
-            return Change(entry.at, "decision", "", entry.choice.upper(), f"{entry.by}{against}: {entry.why}{answers}")
+            return Change(
+                entry.at,
+                "decision",
+                "",
+                formatting.decided(entry.choice).upper(),
+                f"{entry.by}{against}: {entry.why}{answers}",
+            )
         case _:
             assert_never(entry)
 

@@ -83,10 +83,13 @@ def chart(
     bad: Callable[[float], bool] | None = None,
     marks: Sequence[Mark] = (),
     window: datetime | None = None,
+    named: Callable[[datetime], str] = formatting.clock,
 ) -> list[Text]:
     """Lines of a chart: values as blocks, the threshold as a dashed line, the scale at the left, time below.
 
     `marks` are on the line of the time; from where the `window` begins that line is thick.
+
+    `named` writes the moments at the ends of the line of the time.
 
     `bad` says of a value whether it speaks against going on; without it the blocks have no colour of their own.
     """
@@ -118,7 +121,7 @@ def chart(
         text.append("┤" if shown is not None else "│")
         append_runs(text, (_cell(value, low + row * step, step, limit=row == limit_row, bad=bad) for value in columns))
         lines.append(text)
-    lines.append(_axis(points, label_width, len(columns), marks, window))
+    lines.append(_axis(points, label_width, len(columns), marks, window, named))
     return lines
 
 
@@ -143,8 +146,15 @@ def _cell(
     return BARS[int(filled * 7.999)], colour
 
 
-def _axis(points: Points, label_width: int, width: int, marks: Sequence[Mark], window: datetime | None) -> Text:
-    start, end = formatting.clock(points[0][0]), formatting.clock(points[-1][0])
+def _axis(
+    points: Points,
+    label_width: int,
+    width: int,
+    marks: Sequence[Mark],
+    window: datetime | None,
+    named: Callable[[datetime], str],
+) -> Text:
+    start, end = named(points[0][0]), named(points[-1][0])
     if width < len(start) + len(end) + 1:
         start = ""
     cells = [(sign, "") for sign in start + "─" * max(0, width - len(start) - len(end)) + end]
