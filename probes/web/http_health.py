@@ -15,6 +15,7 @@ from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value, at_most
 from probes.redact import one_line, redact
+from probes.web.page_text import page_text
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 SAMPLE_CHARACTERS = 200
@@ -140,5 +141,5 @@ def _lines(answer: HttpAnswer) -> tuple[str, ...]:
         if name in answer.headers
     ]
     if answer.status >= 400 and answer.text.strip():
-        lines.append(one_line(answer.text[:GLANCE_CHARACTERS], SAMPLE_CHARACTERS))
+        lines.append(one_line(page_text(answer), SAMPLE_CHARACTERS))
     return tuple(lines)

@@ -22,6 +22,7 @@ from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, at_most
 from probes.redact import one_line
 from probes.three_valued import FieldValue, sorted_out
+from probes.web.page_text import page_text
 
 MOST_BYTES = 4 * 1024 * 1024
 Pointer = Annotated[str, StringConstraints(pattern=r"^(/.*)?$", max_length=400)]
@@ -142,7 +143,7 @@ class HttpJson(Probe[HttpJsonParams]):
         for name, held in asked.fields.items():
             fields[name] = why if isinstance(why, Unknown) else _picked(document, held)
         values, unknown = sorted_out(fields)
-        evidence = Evidence(query, lines=(one_line(answer.text[:1000], 200),))
+        evidence = Evidence(query, lines=(one_line(page_text(answer), 200),))
         moment = now if isinstance(data_at, Unknown) else data_at
         return self.reading(now, values, unknown=unknown, data_at=moment, evidence=evidence)
 

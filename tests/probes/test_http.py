@@ -62,6 +62,19 @@ async def test_an_error_page_is_not_ok_and_its_words_are_evidence(clients: Clien
     assert "hunter2" not in repr(reading)
 
 
+async def test_of_an_error_page_in_html_its_words_are_evidence_and_not_its_markup(clients: Clients, site: Site) -> None:
+    page = (
+        "<!DOCTYPE html><html><head><style>body { color: red }</style><title>502 Bad Gateway</title>"
+        "<script>var secret = 1 < 2;</script></head>\n<body><h1>502 Bad Gateway</h1>"
+        "<p>upstream postgresql://app:&#104;unter2@db/x</p></body></html>"
+    )
+    site.page("/", 502, page)
+    reading = await read(clients, f"{site.url}/")
+    assert reading.evidence.lines[-1] == "502 Bad Gateway 502 Bad Gateway upstream postgresql://app:***@db/x"
+    site.page("/", 502, "<html><script>boot()</script>")
+    assert (await read(clients, f"{site.url}/")).evidence.lines[-1] == "<html><script>boot()</script>"
+
+
 async def test_another_status_may_be_the_right_one(clients: Clients, site: Site) -> None:
     assert (await read(clients, f"{site.url}/nothing", expect_status=404)).values["ok"] is True
 
