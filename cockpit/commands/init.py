@@ -41,7 +41,7 @@ class Unclear(Exception):  # noqa: N818 - what keeps the plan from being drafted
     metavar="CLUSTER/NAME",
     help="The ECS service to use, where there is more than one; several: repeat it, the one people reach first.",
 )
-@click.option("--database", default="", metavar="ID", help="RDS instance, or none.")
+@click.option("--database", default="", metavar="ID", help="RDS instance or cluster, or none.")
 @click.option("--bucket", default="", help="Bucket of its files, or none.")
 @click.option(
     "--secrets",
@@ -147,12 +147,14 @@ def _choose(
     labels = [_one("service", each, list(there), ask=ask, needed=True) for each in services or ("",)]
     picked, *others = (there[label] for label in dict.fromkeys(labels))
     stem = _stem(picked)
+    chosen_database = _one("database", database, found.databases, ask=ask)
     return Chosen(
         name=name or f"{picked.name}-cutover",
         url=url or _address(picked, ask=ask),
         service=picked,
         others=others,
-        database=_one("database", database, found.databases, ask=ask),
+        database=chosen_database,
+        clustered=chosen_database in found.clusters,
         bucket=_one("bucket", bucket, found.buckets, ask=ask),
         secrets=_alike(found.secrets, secrets or stem),
         alarms=_alike(found.alarms, alarms or stem),

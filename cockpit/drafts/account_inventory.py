@@ -71,11 +71,14 @@ class Found:
     region: str = ""
     services: tuple[FoundService, ...] = ()
     databases: tuple[str, ...] = ()
+    """RDS instances; in place of those of a cluster, the cluster."""
     buckets: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
     unseen: dict[str, str] = field(default_factory=dict)
     """Part -> why it is missing, with the permission it takes."""
+    clusters: frozenset[str] = frozenset()
+    """Which of the databases are clusters."""
 
 
 async def survey(clients: Clients, region: str) -> Found:
@@ -91,15 +94,18 @@ async def survey(clients: Clients, region: str) -> Found:
             unseen[name] = f"{why.reason}: {why.detail}. It takes {', '.join(PERMISSIONS[name])}"
             return ()
 
+    services = await part("services", _services)
+    databases = await part("databases", _databases)
     return Found(
         str(identity.get("Account", "")),
         region,
-        await part("services", _services),
-        await part("databases", _databases),
+        services,
+        tuple(dict.fromkeys(name for name, _ in databases)),
         await part("buckets", _buckets),
         await part("secrets", _secrets),
         await part("alarms", _alarms),
         unseen,
+        frozenset(name for name, clustered in databases if clustered),
     )
 
 
@@ -163,9 +169,13 @@ async def _logged(clients: Clients, service: FoundService, definition: str) -> F
     return service
 
 
-async def _databases(clients: Clients) -> tuple[str, ...]:
+async def _databases(clients: Clients) -> tuple[tuple[str, bool], ...]:
+    """Names, and whether each is a cluster's: backups, protection and failover of its instances are the cluster's."""
     listed = await pages(clients, "rds", "describe_db_instances", request_key="Marker", response_key="Marker")
-    return tuple(sorted(str(d["DBInstanceIdentifier"]) for page in listed for d in page.get("DBInstances") or []))
+    held = [each for page in listed for each in page.get("DBInstances") or []]
+    clusters = {(str(each["DBClusterIdentifier"]), True) for each in held if each.get("DBClusterIdentifier")}
+    alone = {(str(each["DBInstanceIdentifier"]), False) for each in held if not each.get("DBClusterIdentifier")}
+    return tuple(sorted(clusters | alone))
 
 
 async def _buckets(clients: Clients) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ class Chosen:
     alarms: Sequence[str] = ()
     others: Sequence[FoundService] = ()
     """Services that are released with it."""
+    clustered: bool = False
+    """The database is a cluster."""
 
 
 def draft(found: Found, chosen: Chosen) -> str:
@@ -160,7 +162,8 @@ def _probes(chosen: Chosen) -> Iterator[str]:
     if service.log_group:
         yield '  log: {uses: logs.group, with: {log_group: "${log_group}"}, interval: 5m}'
     if chosen.database:
-        yield '  database: {uses: rds.instance, with: {instance: "${database}"}, interval: 60s}'
+        kind = "cluster" if chosen.clustered else "instance"
+        yield f'  database: {{uses: rds.{kind}, with: {{{kind}: "${{database}}"}}, interval: 60s}}'
     if chosen.bucket:
         yield '  bucket: {uses: s3.bucket, with: {bucket: "${bucket}"}, interval: 5m}'
     for name, uses, given in (
@@ -191,7 +194,8 @@ def _checklist(chosen: Chosen) -> Iterator[str]:
     yield "    phase: pre_deploy"
     yield "    items:"
     if chosen.database:
-        ready = "database.available && !database.publicly_accessible && !database.pending_changes"
+        of_kind = "database.writer_available" if chosen.clustered else "!database.publicly_accessible"
+        ready = f"database.available && {of_kind} && !database.pending_changes"
         yield from _item("db.ready", f"Database {chosen.database} is ready", ready, "killer: true")
         yield from _item(
             "db.backups",

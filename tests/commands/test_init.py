@@ -84,6 +84,34 @@ def test_what_an_account_calls_its_things_is_text_and_nothing_else(name: str, mo
     assert plan.probes["service"].params["cluster"] == WEB.cluster
 
 
+def test_instances_of_a_cluster_stand_for_the_cluster_which_decides_their_backups(desk: Desk, tmp_path: Path) -> None:
+    rds = desk.client("rds", "AKIAOPERATOR00000000")
+    login = {"MasterUsername": "u", "MasterUserPassword": "hunter2hunter2"}
+    rds.create_db_cluster(DBClusterIdentifier="orders", Engine="aurora-postgresql", **login)
+    members = ("orders-1", "orders-2")
+    for name in members:
+        rds.create_db_instance(
+            DBInstanceIdentifier=name,
+            DBClusterIdentifier="orders",
+            Engine="aurora-postgresql",
+            DBInstanceClass="db.r6g.large",
+        )
+    try:
+        path = tmp_path / "plan.yaml"
+        unclear = init(str(path), "--bucket", "none", "--yes")
+        assert "which database? --database orders | transparent-trust-db-prod | none" in unclear.output
+        done = init(str(path), "--bucket", "none", "--database", "orders", "--yes")
+        assert done.exit_code == 0, done.output
+        plan = load_plan(path)
+        database = plan.probes["database"]
+        assert (database.uses, dict(database.params)) == ("rds.cluster", {"cluster": "orders"})
+        assert "database.writer_available" in path.read_text()
+    finally:
+        for name in members:
+            rds.delete_db_instance(DBInstanceIdentifier=name)
+        rds.delete_db_cluster(DBClusterIdentifier="orders", SkipFinalSnapshot=True)
+
+
 def test_what_may_not_be_listed_is_left_out_and_named(desk: Desk, tmp_path: Path) -> None:
     desk.aws.faults.set("rds", AwsFault("rds", "DescribeDBInstances", "deny"))
     desk.aws.faults.set("secrets", AwsFault("secretsmanager", "ListSecrets", "deny"))
