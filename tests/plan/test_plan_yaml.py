@@ -46,7 +46,9 @@ def test_guesses_of_yaml_are_refused(text: str, mark: str, says: str) -> None:
     [
         ("environment: a: b\n", 9, "put the text in quotes"),
         ("contacts:\n\ta: b\n", 10, "a tab in the indentation"),
-        ("contacts: [1, 2\n", 10, "did not find expected"),
+        ("contacts: [1, 2\n", 9, "this [ is not closed: its ] is missing"),
+        ("contacts: {a: b\npeople: []\n", 9, "this { is not closed: its } is missing, or a comma before line 10"),
+        ("contacts: {a: 'b' c: d}\n", 9, "a comma or the closing } is missing before this"),
         ("contacts: {a: ${b}}\n", 9, "put ${...} in quotes"),
         ("environment: @x\n", 9, "text cannot begin with '@'"),
         ("environment: 'x\n\n\n", 9, "the file ends inside quotes"),

@@ -312,6 +312,7 @@ _PLAINLY = {
 }
 
 
+_FLOW, _COMMA = "while parsing a flow", "did not find expected ','"
 _ODD_INDENTATION = re.compile(r"^ *([\u00a0\u2000-\u200b\u202f\u3000])", re.MULTILINE)
 _ODD_SPACE = "is not YAML here: a space that only looks like one (U+{:04X}) in the indentation: write plain spaces"
 
@@ -321,14 +322,26 @@ def _index(error: yaml.MarkedYAMLError, source: Source) -> int:
     return source.text.find("\n", mark.index) if mark and "\n" in source.text[mark.index :] else len(source.text)
 
 
+def _unclosed(opening: yaml.Mark, found: yaml.Mark, source: Source) -> tuple[yaml.Mark, str]:
+    """Where a bracket is not closed, or a comma is missing, and what to do: on a later line all is as it should be."""
+    bracket = source.text[opening.index]
+    closing = {"{": "}", "[": "]"}[bracket]
+    if opening.line == found.line:
+        return found, f"a comma or the closing {closing} is missing before this"
+    return opening, f"this {bracket} is not closed: its {closing} is missing, or a comma before line {found.line + 1}"
+
+
 def _syntax(error: yaml.MarkedYAMLError, source: Source) -> Problem:
     """A scanner's complaint, at the place it means and in words that say what to do."""
     what = error.problem or "cannot be read"
     mark = error.problem_mark or error.context_mark
     if "end of stream" in what or "simple key" in str(error.context):
         mark = error.context_mark or mark
+    missing = ""
+    if mark is not None and error.context_mark is not None and _FLOW in str(error.context) and _COMMA in what:
+        mark, missing = _unclosed(error.context_mark, mark, source)
     index = min(mark.index, len(source.text)) if mark else 0
-    plainly = next((words for part, words in _PLAINLY.items() if part in what), "")
+    plainly = missing or next((words for part, words in _PLAINLY.items() if part in what), "")
     if source.text[max(0, index - 1) : index + 1] == "${":
         plainly = "put ${...} in quotes inside { } and [ ]"
     if "cannot start any token" in what:
