@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -145,6 +146,21 @@ def decided(choice: str) -> str:
     return {"execute": "roll back"}.get(choice, choice.replace("_", " "))
 
 
+_STATED_AT = re.compile(r"\b\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)\S*")
+_BY_DATABASE = re.compile(r" \(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+Z by the database\)$")
+
+
+def note(text: str) -> str:
+    """A note of the migration without the times that machines tell it apart by: its line has one, by the clock of all lines.
+
+    >>> note("ended: copy: done (2026-11-30 08:43:17.021330Z by the database)")
+    'ended: copy: done'
+    >>> note("decided: 2026-11-30T08:53:47.723281+00:00 second: now")
+    'decided: 08:53:47 second: now'
+    """
+    return _STATED_AT.sub(r"\1", _BY_DATABASE.sub("", text))
+
+
 def phase(name: str) -> str:
     """Where a cutover is, as people say it.
 
@@ -152,6 +168,15 @@ def phase(name: str) -> str:
     ('before the deployment', 'after the deployment')
     """
     return name.replace("pre_deploy", "before the deployment").replace("post_deploy", "after the deployment")
+
+
+def listed(parts: Iterable[str]) -> str:
+    """
+    >>> listed(["a"]), listed(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def roles(names: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import assert_never
 
+from cockpit import formatting
 from cockpit.decide.counted import Counted, counted, unruled
 from cockpit.decide.criterion import active_waiver
 from cockpit.decide.events import (
@@ -233,7 +234,7 @@ def _event(entry: Entry) -> Event | None:
     """An entry as an event; None for entries with a section of their own, and for releases."""
     match entry:
         case Happened():
-            return Event(entry.at, entry.subject, entry.text, entry.by)
+            return Event(entry.at, entry.subject, formatting.note(entry.text), entry.by)
         case PointOfNoReturn():
             return Event(entry.at, "point of no return", f"from here a rollback loses {entry.loses}")
         case SignOff() | Vote() | Waiver() | Acknowledgement() | Decision() | StepBegan() | StepEnded():

@@ -113,10 +113,13 @@ def worst_first(criteria: Iterable[CriterionAccount]) -> list[CriterionAccount]:
 
 
 def _decisions(given: Account) -> str:
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for each in given.decisions:
+        against = f", against the advice {each.advised}" if _against(each.choice, each.advised) else ""
+        alike.setdefault((each.by, each.choice, against), []).append(labels.stamp(each.at, given))
     parts = [
-        f"{each.by} decided to {formatting.decided(each.choice)} at {labels.stamp(each.at, given)}"
-        + (f", against the advice {each.advised}" if _against(each.choice, each.advised) else "")
-        for each in given.decisions
+        f"{by} decided to {formatting.decided(choice)} at {formatting.listed(times)}{against}"
+        for (by, choice, against), times in alike.items()
     ]
     begun = [each for each in given.phases if each.by and each.phase == "post_deploy"]
     parts += [f"{each.by} began the deployment at {labels.stamp(each.since, given)}" for each in begun]

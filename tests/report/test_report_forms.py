@@ -321,7 +321,16 @@ def test_what_was_given_to_somebody_outside_proves_it(made: Maker, tmp_path: Pat
 
 
 @pytest.mark.parametrize("form", [markdown, html])
-def test_nothing_of_how_a_record_is_kept_is_read_by_a_manager(told: Account, form: Callable[[Account], str]) -> None:
+def test_nothing_of_how_a_record_is_kept_is_read_by_a_manager(tmp_path: Path, form: Callable[[Account], str]) -> None:
+    made = whole(tmp_path)
+    notes = (
+        "ended: copy: done (2026-01-02 22:26:00.021330Z by the database)",
+        "decided: 2026-01-02T22:26:00+00:00 ann",
+    )
+    later = made.open("later")
+    made.say(later, [kinds.Happened(at(61), "migration", note, "ann") for note in notes])
+    made.close(later, 62)
+    told = account_of(made.folder)
     shown = " ".join(Seen(form(told)).texts) if form is html else form(told)
     assert re.findall(r"\b(?:pre_deploy|post_deploy|fix_forward|on_call|db_owner|execute)\b", shown) == []
     assert re.findall(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d", shown) == [], "times as people write them"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -214,10 +213,6 @@ def _failures(progress: Progress, width: int) -> Iterator[Text]:
         yield _row("", f"{stuck:,} quarantined in all: `cockpit migrate status` lists them; t tries them again", width)
 
 
-_STATED_AT = re.compile(r"^\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)\S* ")
-"""How the text of a decision begins, for machines."""
-
-
 def _ago(progress: Progress, at: datetime) -> str:
     """By the database's clock, which in a rehearsal is another than that of the other lines."""
     return f"{formatting.duration(progress.at - at)} ago" if progress.at is not None else f"{at:%H:%M:%S}"
@@ -226,7 +221,7 @@ def _ago(progress: Progress, at: datetime) -> str:
 def _history(progress: Progress, width: int) -> Iterator[Text]:
     for number, event in enumerate(reversed(progress.events[-4:])):
         who = f"{plain(event.who)}: " if event.who else ""
-        text = _STATED_AT.sub(r"\1 ", event.text)
+        text = formatting.note(event.text)
         yield _row(
             "RECENT" if number == 0 else "",
             f"{_ago(progress, event.at)} {who}{event.kind}: {text}",

@@ -111,7 +111,9 @@ def _event(entry: _Event) -> Change:
         case StepEnded():
             return Change(entry.at, entry.subject, "", entry.outcome.upper(), f"{entry.by}: {entry.seen}")
         case PhaseBegan():
-            return Change(entry.at, "phase", "", "BEGAN", f"{entry.phase} {entry.by} {entry.why}".strip())
+            return Change(
+                entry.at, "phase", "", "BEGAN", f"{formatting.phase(entry.phase)} {entry.by} {entry.why}".strip()
+            )
         case GateUsed():
             return Change(entry.at, entry.gate, "", "USED", f"{entry.by} to {entry.act}: {'; '.join(entry.votes)}")
         case PointOfNoReturn():
@@ -126,6 +128,6 @@ def _event(entry: _Event) -> Change:
             seen = f"{entry.cluster}/{entry.service} {entry.task_definition.rpartition('/')[2]} {entry.digests}"
             return Change(entry.at, "release", "", "NOTED", seen)
         case Happened():
-            return Change(entry.at, entry.subject, "", "NOTE", f"{entry.by} {entry.text}".strip())
+            return Change(entry.at, entry.subject, "", "NOTE", f"{entry.by} {formatting.note(entry.text)}".strip())
         case _:
             assert_never(entry)
