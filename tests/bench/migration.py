@@ -16,13 +16,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
 from cockpit.migration import runs, schema
@@ -47,6 +48,8 @@ class Measured:
     cpu_s: float
     peak: int
     """Most memory of one client process, bytes."""
+    servers: tuple[float, float] = (0.0, 0.0)
+    """CPU seconds of PostgreSQL and of the store meanwhile."""
 
     @property
     def rate(self) -> float:
@@ -55,6 +58,12 @@ class Measured:
     def __str__(self) -> str:
         speed = f"{self.rate:8,.0f} files/s {self.bytes / self.seconds / 1e6:7.1f} MB/s"
         return f"{speed} {self.cpu_s / self.files * 1e6:9,.0f} us CPU a file {self.peak / MIB:6.0f} MiB"
+
+    @property
+    def spent(self) -> tuple[float, float, float]:
+        """CPU milliseconds a MB: of the client, of PostgreSQL, of the store."""
+        client, database, store = (seconds / self.bytes * 1e9 for seconds in (self.cpu_s, *self.servers))
+        return client, database, store
 
 
 class Store:
@@ -135,27 +144,30 @@ def engine(
         await runs.want(control, run, Wanted.PAUSE)
         environment = {**os.environ, DATABASE: dsn}
         command = [sys.executable, "-m", "cockpit.migration", str(run)]
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         processes = [subprocess.Popen(command, env=environment) for _ in range(workers)]  # noqa: ASYNC220 - measured alone
         for process in processes:
             os.setpriority(os.PRIO_PROCESS, process.pid, nice)
         while (await runs.load(control, run)).workers < workers:  # noqa: ASYNC110 - other processes
             await asyncio.sleep(0.02)
         with watched(lambda: [process.pid for process in processes]) as peak:
-            began = time.perf_counter()
+            began, cpu_before = time.perf_counter(), _cpu_of(processes)  # its start-up is not what is measured
             await runs.want(control, run, Wanted.RUN)
             while (moved := await _moved(control, run, processes)) < files and not (enough and enough.is_set()):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
-            took = time.perf_counter() - began
+            took, cpu = time.perf_counter() - began, _cpu_of(processes) - cpu_before
         await runs.want(control, run, Wanted.DRAIN)
         for process in processes:
             process.wait(60)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
         await control.close()
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         return Measured(moved, moved * size, took, cpu, peak[0])
 
     return asyncio.run(measure())
+
+
+def _cpu_of(processes: Iterable[subprocess.Popen[bytes]]) -> float:
+    """CPU seconds of processes that live."""
+    times = [psutil.Process(process.pid).cpu_times() for process in processes]
+    return float(sum(each.user + each.system for each in times))
 
 
 async def _moved(control: Connection, run: int, processes: list[subprocess.Popen[bytes]]) -> int:

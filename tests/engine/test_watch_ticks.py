@@ -140,6 +140,18 @@ async def test_a_gap_of_the_observer_is_noticed_and_recorded(watch: Watch, clock
     assert watch.situation.criterion("fine").state is State.MET
 
 
+async def test_who_asks_right_after_a_gap_is_given_nothing_that_was_judged_before_it(
+    watch: Watch, clock: HandClock
+) -> None:
+    """A supervisor that was stopped judges its guards as soon as it wakes, perhaps before the next tick."""
+    see(watch)
+    watch.tick()
+    assert watch.current() is watch.situation
+    await clock.asleep(120)
+    assert watch.situation.criterion("fine").unknown is None
+    assert watch.current().criterion("fine").unknown is not None
+
+
 async def test_a_tick_in_time_is_no_gap(watch: Watch, clock: HandClock) -> None:
     await clock.asleep(4)
     watch.tick()
