@@ -113,10 +113,10 @@ class AnswerScreen(FrameScreen):
         room = self.size.height - 8 - len(asked) - len(self.choices)
         self.query_one("#text", Passage).show(self._seen(width, max(4, room)), keep="\n")
         typed = self.query_one("#word", Input).value  # and with it what the empty line said
-        said, style = (
+        line, style = (
             (self.problem, f"bold {theme.HOLD}") if self.problem else (self.hint if typed else "", theme.QUIET)
         )
-        self.query_one("#problem", Passage).show(Text(f" {plain(said)}", style=style))
+        self.query_one("#problem", Passage).show(Text(f" {plain(line)}", style=style))
 
     def _choice_lines(self, width: int) -> Iterable[Text]:
         longest = max((len(choice.label) for choice in self.choices), default=0)
