@@ -1,0 +1,48 @@
+"""The words of one value, of how far a window is, and of what is against: as every screen and the report show them."""
+
+from __future__ import annotations
+
+import pytest
+from decide.scene import seconds
+
+from cockpit.decide.because import Explanation, Observed, Progress
+
+RATE = Observed("errors.rate", 0.12, "12.0 %", limit="limit 5.0 %", against=True)
+STABLE = Observed("service.is_stable", value=True, text="yes")
+UNSTABLE = Observed("service.is_stable", value=False, text="no", limit="want yes", against=True)
+
+
+@pytest.mark.parametrize(
+    ("observed", "label", "shown"),
+    [
+        (RATE, "errors rate", "errors rate 12.0 % (limit 5.0 %)"),
+        (STABLE, "service is stable", "service is stable"),
+        (UNSTABLE, "service is stable", "service is stable no (want yes)"),
+        (Observed("queue_depth.value", 7, "7"), "queue depth", "queue depth 7"),
+        (Observed("m.rate", None, "unknown: THROTTLED"), "m rate", "m rate unknown: THROTTLED"),
+    ],
+)
+def test_a_value_is_shown_by_its_probe_and_field_with_its_limit(observed: Observed, label: str, shown: str) -> None:
+    assert (observed.label, observed.shown) == (label, shown)
+
+
+def test_a_value_under_another_name_has_no_limit_and_what_is_simply_so_no_value() -> None:
+    assert [each.named("x") for each in (RATE, STABLE, UNSTABLE)] == ["x 12.0 %", "x", "x no"]
+
+
+@pytest.mark.parametrize(
+    ("have", "need", "samples", "ratio"),
+    [(150, 300, 5, 0.5), (600, 300, 9, 1.0), (0, 300, 0, 0.0), (0, 0, 3, 1.0), (0, 0, 2, 0.0)],
+)
+def test_a_window_is_as_far_as_what_it_has_of_what_it_needs(
+    have: float, need: float, samples: int, ratio: float
+) -> None:
+    kind = "proven"
+    assert Progress(kind, seconds(have), seconds(need), samples, min_samples=3).ratio == ratio
+
+
+def test_of_an_explanation_what_is_against_is_shown_and_the_how_many_th_time_it_is() -> None:
+    why = Explanation("errors high", observed=(RATE, STABLE, UNSTABLE), times=2)
+    assert why.against == "errors rate 12.0 % (limit 5.0 %), service is stable no (want yes)"
+    assert why.again == "second time"
+    assert (Explanation("x").against, Explanation("x", times=1).again, Explanation("x").again) == ("", "", "")
