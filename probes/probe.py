@@ -100,6 +100,8 @@ class Probe(ABC, Generic[P]):
     """What the operator must have agreed to before it is read: programs, what it sends, files, writes. AWS_ALONE: nothing."""
     cannot_see: ClassVar[str]
     """After "cannot see": what a good reading does not prove. One line."""
+    subjects: ClassVar[tuple[str, ...]] = ()
+    """What it reads, in the words of checklists: a line that names none of them, it could not answer. A word or a phrase each."""
     late: ClassVar[str]
     """How late a reading can be behind the world, and what decides that. One line."""
     iam: ClassVar[tuple[str, ...]] = ()

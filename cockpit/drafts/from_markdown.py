@@ -148,7 +148,7 @@ class Sketch:
 
 
 def _suggested(indent: int, title: str) -> Iterator[str]:
-    for one in proposals(title):
+    for one in proposals(_COLUMNS_OF_STEPS.sub("", title)):
         space = indent * " "
         yield f"{space}# suggest: {one.probe}, perhaps its field {one.field} ({one.meaning})"
         yield f"{space}#          it cannot see {one.cannot_see}"

@@ -69,6 +69,7 @@ class AcmCertificate(Probe[CertificateParams]):
     name = "acm.certificate"
     params_type = CertificateParams
     demands = AWS_ALONE
+    subjects = ("acm", "certificate")
     cannot_see = "what a client is shown that takes no ECDSA: tls.certificate does a handshake"
     late = "seconds; ACM's own list of who uses it follows later"
     fields = (

@@ -87,6 +87,7 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
     name = "alarms.definition"
     params_type = AlarmDefinitionParams
     demands = AWS_ALONE
+    subjects = ("alarm",)
     cannot_see = "actions other than SNS topics, and whether a subscriber reads what is sent"
     late = "seconds; a new metric is listed within 15 minutes, a dead one for two weeks more (ListMetrics)"
     fields = (

@@ -39,6 +39,7 @@ class AlbLoadBalancer(Probe[LoadBalancerParams]):
     name = "alb.load_balancer"
     params_type = LoadBalancerParams
     demands = AWS_ALONE
+    subjects = ("alb", "load balancer")
     cannot_see = "who may reach its addresses (ec2.security_groups), or what its certificate is worth (acm.certificate)"
     late = "seconds: a change of a listener takes a moment to hold on every node"
     fields = (

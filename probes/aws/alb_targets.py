@@ -61,6 +61,7 @@ class AlbTargets(Probe[TargetsParams]):
     name = "alb.targets"
     params_type = TargetsParams
     demands = AWS_ALONE
+    subjects = ("alb", "load balancer", "target group", "target")
     cannot_see = "what a target answers to users, and traffic that comes by another way than these listeners"
     late = "the health check's interval times its threshold: up to minutes"
     fields = (

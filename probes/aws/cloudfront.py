@@ -40,6 +40,7 @@ class CloudFrontDistribution(Probe[DistributionParams]):
     name = "cloudfront.distribution"
     params_type = DistributionParams
     demands = AWS_ALONE
+    subjects = ("cloudfront", "cdn")
     cannot_see = "what users get: caches answer for as long as their TTL; DNS may lead elsewhere"
     late = "Status turns to Deployed minutes after the last edge has the change"
     fields = (

@@ -54,6 +54,7 @@ class CloudTrailEvents(Probe[EventsParams]):
     name = "cloudtrail.events"
     params_type = EventsParams
     demands = AWS_ALONE
+    subjects = ("cloudtrail",)
     cannot_see = "S3 objects read or written, a role that fell back to something else, anything older than 90 days"
     late = "5 minutes on average, up to 15 (CloudTrail's user guide); until then none is WARMING"
     fields = (

@@ -72,6 +72,7 @@ class CloudWatchMetric(PeriodProbe[CloudWatchMetricParams]):
     name = "cloudwatch.metric"
     params_type = CloudWatchMetricParams
     demands = AWS_ALONE
+    subjects = ("metric", "cpu", "memory", "replica lag", "replication lag")
     cannot_see = "why a series is empty: no traffic, a wrong dimension and a metric not enabled look the same"
     late = "the period and `settle`; S3 request metrics 15 minutes; `lateness` is measured and shown"
     fields = (
@@ -157,6 +158,7 @@ class CloudWatchRatio(PeriodProbe[CloudWatchRatioParams]):
     name = "cloudwatch.ratio"
     params_type = CloudWatchRatioParams
     demands = AWS_ALONE
+    subjects = ("error rate", "error ratio", "failure rate", "success rate", "5xx error", "4xx error", "5xx", "4xx")
     cannot_see = "failures that the application answers with a 2xx"
     late = "the period and `settle`: a minute is judged about 3 minutes after it began"
     fields = (
@@ -246,6 +248,7 @@ class CloudWatchPercentile(PeriodProbe[CloudWatchPercentileParams]):
     name = "cloudwatch.percentile"
     params_type = CloudWatchPercentileParams
     demands = AWS_ALONE
+    subjects = ("percentile",)
     cannot_see = "time spent in front of what is measured, and what an application does after it answered"
     late = "the period and `settle`: a minute is judged about 3 minutes after it began"
     fields = (

@@ -43,6 +43,7 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
     name = "cloudwatch.alarms"
     params_type = CloudWatchAlarmsParams
     demands = AWS_ALONE
+    subjects = ("alarm",)
     cannot_see = "whether anyone receives the notification, and whether an alarm that is OK has had data"
     late = "an alarm's period times its datapoints, and the lateness of its metric"
     fields = (

@@ -38,6 +38,7 @@ class CloudWatchDashboard(Probe[DashboardParams]):
     name = "cloudwatch.dashboard"
     params_type = DashboardParams
     demands = AWS_ALONE
+    subjects = ("dashboard",)
     cannot_see = "whether a graph has data, and whether anybody looks at it"
     late = "seconds: CloudWatch answers as it is when read"
     fields = (

@@ -46,6 +46,7 @@ class CodeDeployDeployment(Probe[CodeDeployParams]):
     name = "codedeploy.deployment"
     params_type = CodeDeployParams
     demands = AWS_ALONE
+    subjects = ("codedeploy",)
     cannot_see = "whether the release works, and what its hooks checked"
     late = "seconds; targets report to CodeDeploy every few seconds"
     fields = (

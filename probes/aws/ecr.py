@@ -61,6 +61,7 @@ class EcrImage(Probe[ImageParams]):
     name = "ecr.image"
     params_type = ImageParams
     demands = AWS_ALONE
+    subjects = ("ecr", "image")
     cannot_see = "whether the image runs; one not pulled again keeps running after its tag has moved"
     late = "not at all: ECR answers as it is when read"
     fields = (

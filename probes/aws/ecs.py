@@ -55,6 +55,7 @@ class EcsService(_OfService):
     name = "ecs.service"
     params_type = ServiceParams
     demands = AWS_ALONE
+    subjects = ("ecs", "fargate")
     cannot_see = "whether it is the release: a service is stable after ECS rolled back (ecs.deployment)"
     late = "seconds: ECS answers as it is when read"
     fields = (

@@ -70,6 +70,7 @@ class EcsDeployment(Probe[DeploymentParams]):
     name = "ecs.deployment"
     params_type = DeploymentParams
     demands = AWS_ALONE
+    subjects = ("ecs", "fargate", "circuit breaker")
     cannot_see = "whether the release works; why a deployment of CodeDeploy failed; ECS forgets its own after 90 days"
     late = "seconds; ECS counts a failed task when it has stopped"
     fields = (

@@ -64,6 +64,7 @@ class EcsTaskDefinition(Probe[TaskDefinitionParams]):
     name = "ecs.task_definition"
     params_type = TaskDefinitionParams
     demands = AWS_ALONE
+    subjects = ("ecs", "task definition", "container", "environment variable")
     cannot_see = "variables from a file in S3, those the image or application sets, and a revision not deployed"
     late = "seconds: ECS answers as it is when read"
     fields = (

@@ -53,6 +53,7 @@ class EcsTasks(Probe[TasksParams]):
     name = "ecs.tasks"
     params_type = TasksParams
     demands = AWS_ALONE
+    subjects = ("ecs", "fargate", "task")
     cannot_see = "a task that fails without stopping and has no health check; tasks stopped over an hour ago"
     late = "a health check's interval times its retries; of over 200 running or 100 stopped, some intervals more"
     fields = (

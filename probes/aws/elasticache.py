@@ -55,6 +55,7 @@ class ElastiCacheReplicationGroup(Probe[ReplicationGroupParams]):
     name = "elasticache.replication_group"
     params_type = ReplicationGroupParams
     demands = AWS_ALONE
+    subjects = ("elasticache", "redis", "valkey")
     cannot_see = "whether clients reach it and can sign in, and whether its keys are the right ones"
     late = "metrics by a period and the settle, about 3 minutes; the rest seconds"
     fields = (

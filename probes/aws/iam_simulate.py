@@ -79,6 +79,7 @@ class IamSimulate(Probe[SimulateParams]):
     name = "iam.simulate"
     params_type = SimulateParams
     demands = AWS_ALONE
+    subjects = ("iam", "policy", "permission")
     cannot_see = "policies of buckets, keys and VPC endpoints, which can still refuse what is allowed here"
     late = "seconds to minutes: a changed policy takes a while to hold everywhere"
     fields = (

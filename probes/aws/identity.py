@@ -22,6 +22,7 @@ class AwsIdentity(Probe[AwsIdentityParams]):
     name = "aws.identity"
     params_type = AwsIdentityParams
     demands = AWS_ALONE
+    subjects = ("account id", "principal")
     cannot_see = "the region: the right account in the wrong region looks the same"
     late = "not at all: STS answers for the credentials in use"
     fields = (

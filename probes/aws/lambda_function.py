@@ -57,6 +57,7 @@ class LambdaFunction(Probe[LambdaFunctionParams]):
     name = "lambda.function"
     params_type = LambdaFunctionParams
     demands = AWS_ALONE
+    subjects = ("lambda",)
     cannot_see = "what it answers: a handler that catches its errors has none; and what events are still queued for it"
     late = "metrics by a period and the settle, about 3 minutes; the rest seconds"
     fields = (

@@ -32,6 +32,7 @@ class LogsGroup(Probe[LogGroupParams]):
     name = "logs.group"
     params_type = LogGroupParams
     demands = AWS_ALONE
+    subjects = ("log",)
     cannot_see = "whether the application writes here: compare with ecs.task_definition's log_group"
     late = "the last event's time up to an hour, rarely more; stored bytes later still; the rest seconds"
     fields = (

@@ -255,6 +255,7 @@ class LogsQuery(Probe[LogsQueryParams]):
     name = "logs.query"
     params_type = LogsQueryParams
     demands = AWS_ALONE
+    subjects = ("error log", "log error", "log line", "logged")
     cannot_see = "what is logged elsewhere, or arrives later than `settle`"
     late = "`settle` (1 min) and the query's own seconds; up to 3 intervals more where AWS is slow or throttles"
     fields = (

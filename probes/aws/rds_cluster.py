@@ -40,6 +40,7 @@ class RdsCluster(Probe[ClusterParams]):
     name = "rds.cluster"
     params_type = ClusterParams
     demands = AWS_ALONE
+    subjects = ("aurora", "rds cluster", "database cluster", "database")
     cannot_see = "inside the database, how full its storage is, copies of snapshots, and those of AWS Backup"
     late = "a minute or so, serverless capacity 3; the latest restorable time trails by about 5 minutes"
     fields = (

@@ -46,6 +46,7 @@ class RdsInstance(Probe[InstanceParams]):
     name = "rds.instance"
     params_type = InstanceParams
     demands = AWS_ALONE
+    subjects = ("rds", "database")
     cannot_see = "inside the database: an instance is available while its connections are exhausted"
     late = "a minute or so; the latest restorable time trails by about 5 minutes"
     fields = (

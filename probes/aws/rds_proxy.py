@@ -60,6 +60,7 @@ class RdsProxy(Probe[ProxyParams]):
     name = "rds.proxy"
     params_type = ProxyParams
     demands = AWS_ALONE
+    subjects = ("rds",)
     cannot_see = "which clients wait, and why a session is pinned: the proxy's log says that"
     late = "connections by a period and the settle of AWS's metrics, about 3 minutes; the rest seconds"
     fields = (

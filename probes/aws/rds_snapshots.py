@@ -38,6 +38,7 @@ class RdsSnapshots(Probe[SnapshotsParams]):
     name = "rds.snapshots"
     params_type = SnapshotsParams
     demands = AWS_ALONE
+    subjects = ("rds", "snapshot", "database backup")
     cannot_see = "whether a snapshot can be restored, and those of AWS Backup or of other accounts"
     late = "minutes: progress of a snapshot is told in steps"
     fields = (

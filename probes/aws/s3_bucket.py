@@ -33,6 +33,7 @@ class S3Bucket(Probe[BucketParams]):
     name = "s3.bucket"
     params_type = BucketParams
     demands = AWS_ALONE
+    subjects = ("s3", "bucket")
     cannot_see = "whether the application may write: see s3.uploads"
     late = "seconds; versioning that was just enabled holds everywhere within 15 minutes (S3's API reference)"
     fields = (

@@ -45,6 +45,7 @@ class S3Roundtrip(Probe[RoundtripParams]):
     name = "s3.roundtrip"
     params_type = RoundtripParams
     demands = (Writes("an object to the bucket", "bucket", when=lambda params: params.consent),)
+    subjects = ("write", "written")
     cannot_see = "whether the application's own role may: this is the operator's"
     late = "not at all: the object is written when it is read"
     fields = (

@@ -132,6 +132,7 @@ class S3Uploads(Probe[S3UploadsParams]):
     name = "s3.uploads"
     params_type = S3UploadsParams
     demands = (Connects("dsn"),)
+    subjects = ("upload",)
     cannot_see = "whether what was stored can be read again"
     late = "`settle` and a log query: seconds, throttled up to 3 intervals; S3's request metrics 15 minutes"
     fields = (

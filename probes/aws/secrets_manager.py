@@ -59,6 +59,7 @@ class SecretMetadata(Probe[MetadataParams]):
     name = "secrets.metadata"
     params_type = MetadataParams
     demands = AWS_ALONE
+    subjects = ("secret",)
     cannot_see = "the values, so not whether the new version holds another value than the one before"
     late = "seconds; Secrets Manager shows a change when it is stored"
     fields = (
@@ -209,6 +210,7 @@ class SecretValue(Probe[ValueParams]):
     name = "secrets.value"
     params_type = ValueParams
     demands = AWS_ALONE
+    subjects = ("secret",)
     cannot_see = "whether the issuer still accepts it, and whether old data decrypts with it"
     late = "seconds; a running task keeps the value it started with"
     fields = (

@@ -55,6 +55,7 @@ class Ec2SecurityGroups(Probe[SecurityGroupsParams]):
     name = "ec2.security_groups"
     params_type = SecurityGroupsParams
     demands = AWS_ALONE
+    subjects = ("security group",)
     cannot_see = "network ACLs, routes, or a group attached to a network interface by hand"
     late = "seconds: EC2 answers as it is when read"
     fields = (

@@ -65,6 +65,7 @@ class SqsQueue(Probe[SqsQueueParams]):
     name = "sqs.queue"
     params_type = SqsQueueParams
     demands = AWS_ALONE
+    subjects = ("sqs", "queue")
     cannot_see = "whether the work was right; oldest_age_s leaves out what was received three times and not deleted"
     late = "counts about a minute, and approximate; age and rates by a period and the settle, about 3 minutes"
     fields = (

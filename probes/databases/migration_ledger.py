@@ -72,6 +72,7 @@ class CutoverMigration(Probe[CutoverMigrationParams]):
     name = "cutover.migration"
     params_type = CutoverMigrationParams
     demands = (Connects("dsn"),)
+    subjects = ("file migration", "document migration", "migrated document")
     cannot_see = "the objects themselves: `verified` is what a run of the phase verify read back, at its time"
     late = "a few seconds: workers write to the ledger as they go"
     fields = (

@@ -48,6 +48,7 @@ class PostgresQuery(Probe[PostgresQueryParams]):
     name = "postgres.query"
     params_type = PostgresQueryParams
     demands = (Connects("dsn"),)
+    subjects = ("sql query", "database query")
     cannot_see = "other databases, and whether a replica lags"
     late = "not at all on a primary; on a replica by its lag, which is not known here"
     fields = (

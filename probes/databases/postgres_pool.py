@@ -73,6 +73,7 @@ class PostgresPool(Probe[PostgresPoolParams]):
     name = "postgres.pool"
     params_type = PostgresPoolParams
     demands = (Connects("dsn"),)
+    subjects = ("postgres", "database", "connection")
     cannot_see = "who waits in a pooler, or in an application's own pool: Prisma's P2024 is in the logs only"
     late = "not at all; slots held by unfinished logins by a minute, until a new login is tried"
     fields = (

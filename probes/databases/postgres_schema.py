@@ -55,6 +55,7 @@ class PostgresIndexes(Probe[PostgresIndexesParams]):
     name = "postgres.indexes"
     params_type = PostgresIndexesParams
     demands = (Connects("dsn"),)
+    subjects = ("index",)
     cannot_see = "whether a query uses the index"
     late = "not at all: PostgreSQL answers as it is when read"
     fields = (
@@ -133,6 +134,7 @@ class PostgresRows(Probe[PostgresRowsParams]):
     name = "postgres.rows"
     params_type = PostgresRowsParams
     demands = (Connects("dsn"),)
+    subjects = ("row", "seed")
     cannot_see = "what is in the rows, and rows that row-level security hides"
     late = "not at all on a primary; on a replica by its lag, which is not known here"
     fields = (

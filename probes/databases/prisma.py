@@ -42,6 +42,7 @@ class PrismaMigrations(Probe[PrismaMigrationsParams]):
     name = "prisma.migrations"
     params_type = PrismaMigrationsParams
     demands = (Connects("dsn"), ReadsFile("folder"))
+    subjects = ("prisma", "database migration", "schema migration")
     cannot_see = "changes made to the schema by hand, and whether the folder is of the deployed commit"
     late = "not at all: both are read when asked"
     fields = (

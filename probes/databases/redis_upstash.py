@@ -37,6 +37,7 @@ class RedisUpstash(Probe[RedisUpstashParams]):
     name = "redis.upstash"
     params_type = RedisUpstashParams
     demands = (SendsKey("url", variable="token_env"), Sends("url", ("url",)))
+    subjects = ("upstash",)
     cannot_see = "whether the application's tasks reach it, and whether the cache is of any use"
     late = "not at all: it is asked when it is read"
     fields = (

@@ -66,6 +66,7 @@ class EnvExample(Probe[EnvExampleParams]):
     name = "file.env_example"
     params_type = EnvExampleParams
     demands = (ReadsFile("path"),)
+    subjects = ("env example", "environment variable")
     cannot_see = "whether it is the deployed commit, and what the code really reads"
     late = "not at all: the file is read when asked"
     fields = (

@@ -89,6 +89,7 @@ class ExternalCommand(Probe[CommandParams]):
     name = "command"
     params_type = CommandParams
     demands = (Runs("program", "arguments", "environment"),)
+    subjects = ("nagios", "plugin")
     cannot_see = "what the program does: it runs with the operator's rights, and may change what it looks at"
     late = "as late as what the program reads"
     fields = OWN

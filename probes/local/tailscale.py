@@ -47,6 +47,7 @@ class TailscaleStatus(Probe[TailscaleParams]):
     name = "tailscale.status"
     params_type = TailscaleParams
     demands = (Runs("program"), Sends("must_not_reach", ("must_not_reach",)))
+    subjects = ("tailscale", "tailnet")
     cannot_see = "by which route another address was reached, and what other machines can reach"
     late = "seconds: the daemon's own view of its peers"
     fields = (

@@ -65,6 +65,7 @@ class TimeWindow(Probe[TimeWindowParams]):
     name = "time.window"
     params_type = TimeWindowParams
     demands = AWS_ALONE
+    subjects = ("deployment window", "change window", "cutover window")
     cannot_see = "holidays"
     late = "not at all: it is arithmetic on the cutover's clock"
     fields = (

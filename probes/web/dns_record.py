@@ -105,6 +105,7 @@ class DnsRecord(Probe[DnsRecordParams]):
     name = "dns.record"
     params_type = DnsRecordParams
     demands = (Sends("resolvers", ("name",)),)
+    subjects = ("dns", "cname")
     cannot_see = "users' own caches, and the other machines behind a resolver's address; views by place"
     late = "resolvers as long as the old record's TTL; old_ttl_s is what is left of it"
     fields = (

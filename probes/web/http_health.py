@@ -59,6 +59,17 @@ class HttpHealth(Probe[HttpHealthParams]):
         Sends("url", ("url", "headers", "method")),
         Writes("with a POST to", "url", when=lambda params: params.method == "POST"),
     )
+    subjects = (
+        "health check",
+        "health endpoint",
+        "health page",
+        "home page",
+        "homepage",
+        "http",
+        "site",
+        "website",
+        "url",
+    )
     cannot_see = "more than the page does: one that checks nothing says 200 over a broken application"
     late = "not at all, but for what the page itself has cached"
     fields = (

@@ -102,6 +102,7 @@ class HttpJson(Probe[HttpJsonParams]):
         Sends("url", ("url", "headers", "body")),
         Writes("with a POST to", "url", when=lambda params: params.method == "POST"),
     )
+    subjects = ("json",)
     cannot_see = "whether the document is true, or a cache's: give as_of where it says its own time"
     late = "not at all, but for what the page itself has cached; with as_of its age is known"
     fields = OWN

@@ -47,6 +47,7 @@ class LlmModels(Probe[LlmModelsParams]):
     name = "llm.models"
     params_type = LlmModelsParams
     demands = (SendsKey("url"), Sends("url", ("url",)))
+    subjects = ("llm", "openai", "anthropic")
     cannot_see = "the application's own way out, quota left for a real question, and how long one takes"
     late = "not at all: it is asked when it is read"
     fields = (

@@ -75,6 +75,7 @@ class OAuthNextAuth(Probe[OAuthParams]):
     name = "oauth.nextauth"
     params_type = OAuthParams
     demands = (Sends("url", ("url", "provider", "callback")),)
+    subjects = ("oauth", "nextauth", "sign-in", "sign in", "login")
     cannot_see = "a wrong client secret, which fails only at the callback: count OAuthCallback errors in the log"
     late = "not at all; a provider's own settings can take minutes to hold"
     fields = (

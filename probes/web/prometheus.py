@@ -69,6 +69,7 @@ class PrometheusQuery(Probe[PrometheusParams]):
     name = "prometheus.query"
     params_type = PrometheusParams
     demands = (SendsKey("url", when=lambda params: bool(params.secret)), Sends("url", ("url", "headers")))
+    subjects = ("prometheus", "promql")
     cannot_see = "samples that were never scraped: a dead target's series is just not there"
     late = "the scrape interval, and up to 5 minutes where dated_by does not date it"
     fields = (

@@ -63,6 +63,7 @@ class SlackWebhook(Probe[SlackWebhookParams]):
         Sends("host", ("host", "text")),
         Writes("a message to", "host", when=_posts),
     )
+    subjects = ("slack",)
     cannot_see = "which channel it is, and whether anybody reads it: ask a person when the message came"
     late = "not at all: it is asked when it is read"
     fields = (

@@ -61,6 +61,7 @@ class StatusPage(Probe[StatusPageParams]):
     name = "status.page"
     params_type = StatusPageParams
     demands = (Sends("url", ("url",)),)
+    subjects = ("status page", "statuspage")
     cannot_see = "what the vendor has not noticed or not admitted: a good page proves nothing"
     late = "many minutes: people write it"
     fields = (

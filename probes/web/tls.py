@@ -56,6 +56,7 @@ class TlsCertificate(Probe[TlsCertificateParams]):
     name = "tls.certificate"
     params_type = TlsCertificateParams
     demands = (Sends("host", ("host",)), Sends("addresses", ("addresses",)), ReadsFile("ca"))
+    subjects = ("tls", "certificate")
     cannot_see = "revocation, addresses DNS gives to others, and IPv6 where this machine has none"
     late = "not at all, but for DNS: an old address can be kept for its TTL"
     fields = (

@@ -16,6 +16,7 @@ from cockpit.drafts.probe_matching import proposals
 from cockpit.drafts.section_roles import Role
 from cockpit.plan.load import load_text
 from cockpit.plan.model import Item, Mode, Phase, Plan
+from probes.registry import BUILT_IN, find
 
 REPORT = """\
 # Pre-Deployment Checklist
@@ -121,6 +122,50 @@ def test_every_kind_of_probe_is_proposed_by_its_own_words(title: str, probe: str
 @pytest.mark.parametrize("title", ["Team informed", "Order pizza", "備份", ""])
 def test_what_no_probe_has_words_for_is_proposed_nothing(title: str) -> None:
     assert suggested(title) == []
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Support team informed about maintenance page",
+        "Change request approved by CAB",
+        "On-call rota for the weekend published",
+        "IAM roles reviewed by security team",
+        "WAF rules in count mode",
+        "ALB access logs are written to S3",
+        "Container image signed and scanned, no critical findings",
+        "Load test with 200 users done",
+        "Payment provider reports failures, Threshold: any, Action: call payment lead",
+        "Replica lag of the Aurora cluster, Threshold: > 30 s, Action: roll back",
+        "Old servers are switched off",
+    ],
+)
+def test_a_line_of_which_a_probe_would_see_a_word_and_not_the_matter_is_proposed_nothing(title: str) -> None:
+    assert suggested(title) == []
+
+
+@pytest.mark.parametrize(
+    ("title", "fields"),
+    [
+        ("Aurora writer and reader are available", {"rds.cluster.writer_available"}),
+        ("5xx error rate of the load balancer, Threshold: < 1 % for 10 min", {"cloudwatch.ratio.rate"}),
+        ("Error rate too high, Threshold: > 5 % for 5 min, Action: roll back", {"cloudwatch.ratio.rate"}),
+        ("p99 latency of checkout, Threshold: < 800 ms", {"cloudwatch.percentile.value"}),
+        ("Secrets rotated in Secrets Manager, Owner: Sec", {"secrets.metadata.all_rotated"}),
+        ("S3-Bucket verschlüsselt und Versionierung aktiviert", {"s3.bucket.versioning"}),
+        ("Log-Aufbewahrung auf 30 Tage gesetzt", {"logs.group.retention_days"}),
+        ("Keine 5xx-Fehler am Load Balancer", {"cloudwatch.ratio.rate"}),
+        ("Warteschlange leer", {"sqs.queue.waiting"}),
+        ("Alle ECS-Tasks laufen", {"ecs.service.running", "ecs.tasks.running"}),
+        ("CPU below 70 %", {"cloudwatch.metric.value"}),
+    ],
+)
+def test_what_is_proposed_is_about_the_line(title: str, fields: set[str]) -> None:
+    assert {f"{one.probe}.{one.field}" for one in proposals(title)} == fields
+
+
+def test_every_kind_of_probe_says_what_it_reads_in_words_that_checklists_have() -> None:
+    assert [name for name in BUILT_IN if not find(name).subjects] == []
 
 
 def test_rds_enforces_tls_is_no_available_database() -> None:
