@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cockpit.conditions import tokens
-from cockpit.conditions.condition import COMPARE, Comparison, as_path, comparison_of
+from cockpit.conditions.condition import (
+    COMPARE,
+    Comparison,
+    Condition,
+    ConditionError,
+    as_path,
+    comparison_of,
+    compile_condition,
+)
 from cockpit.conditions.tokens import Token
 from probes.reading import Value
 
@@ -20,10 +29,17 @@ class Operand:
 
     paths: tuple[str, ...]
     comparison: Comparison | None = None
+    condition: Condition | None = None
+    """The operand as a condition of its own, where it is more than a path with a literal."""
+    positive: bool = True
+    """Whether the operand holds where that condition does; else where it does not."""
 
     def truth(self, values: Mapping[str, Value]) -> bool | None:
         """True or false, None where that cannot be told from `values`, which are by path."""
         one = self.comparison
+        if self.condition is not None and values.keys() >= set(self.paths):
+            truth = self.condition.evaluate(_by_probe({path: values[path] for path in self.paths})).truth
+            return truth if truth is None else truth is self.positive
         if one is None or one.path not in values:
             return None
         held = values[one.path]
@@ -32,6 +48,14 @@ class Operand:
         if one.operator in ("==", "!="):
             return (held == one.literal) == (one.operator == "==")
         return None
+
+
+def _by_probe(values: Mapping[str, Value]) -> Mapping[str, Mapping[str, Value]]:
+    found: defaultdict[str, dict[str, Value]] = defaultdict(dict)
+    for path, value in values.items():
+        probe, _, name = path.partition(".")
+        found[probe][name] = value
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +87,21 @@ def _of(node: _Group | Operand, values: Mapping[str, Value]) -> tuple[bool | Non
 
 @lru_cache(maxsize=4096)
 def _tree(source: str) -> _Group | Operand:
-    return _parsed(tokens.tokenize(source), positive=True)
+    return _parsed(source, tokens.tokenize(source), positive=True)
 
 
-def _parsed(words: Sequence[Token], *, positive: bool) -> _Group | Operand:
+def _parsed(source: str, words: Sequence[Token], *, positive: bool) -> _Group | Operand:
     """`not` is carried down to the operands: not (a && b) is (not a) || (not b)."""
     for operator in ("||", "&&"):
         parts = tokens.split(words, operator)
         if len(parts) > 1:
-            return _Group((operator == "&&") is positive, tuple(_parsed(part, positive=positive) for part in parts))
+            return _Group(
+                (operator == "&&") is positive, tuple(_parsed(source, part, positive=positive) for part in parts)
+            )
     if words and words[0].text == "!":
-        return _parsed(words[1:], positive=not positive)
+        return _parsed(source, words[1:], positive=not positive)
     if words and words[0].text == "(" and tokens.closing(words, 0) == len(words) - 1:
-        return _parsed(words[1:-1], positive=positive)
+        return _parsed(source, words[1:-1], positive=positive)
     paths = tuple(dict.fromkeys(f"{probe.text}.{name.text}" for probe, name in tokens.paths(words)))
     found = comparison_of(words) or (Comparison(path, "==", literal=True) if (path := as_path(words)) else None)
     if found is not None and not positive:
@@ -83,4 +109,12 @@ def _parsed(words: Sequence[Token], *, positive: bool) -> _Group | Operand:
         found = (
             replace(found, literal=not found.literal) if flag else replace(found, operator=_OPPOSITE[found.operator])
         )
-    return Operand(paths, found)
+    return Operand(paths, found, _condition(source, words) if found is None else None, positive)
+
+
+def _condition(source: str, words: Sequence[Token]) -> Condition | None:
+    """These words as a condition; None where they are none by themselves."""
+    try:
+        return compile_condition(source[words[0].start : words[-1].end]) if words else None
+    except ConditionError:
+        return None

@@ -36,8 +36,39 @@ def test_those_that_decide_are_named_and_no_others() -> None:
     assert [operand.paths for operand in operands] == [("a.n",), ("c.ok",)]
 
 
-def test_what_is_more_than_a_path_with_a_literal_is_not_guessed() -> None:
-    truth, operands = deciding("a.n == b.n && c.ok", {"a.n": 1, "b.n": 2, "c.ok": True})
+TAGS = ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("source", "truth", "paths"),
+    [
+        ("a.n == b.n && c.ok", False, [("a.n", "b.n")]),
+        ("c.ok && tasks.tags.all(each, each in image.tags)", False, [("tasks.tags", "image.tags")]),
+        ("c.ok && !tasks.tags.exists(each, each in image.tags)", False, [("tasks.tags", "image.tags")]),
+        ("c.ok && !(tasks.tags.exists(each, each == 'b') || a.n > 5)", False, [("tasks.tags",)]),
+        ("'z' in tasks.tags || a.n > 5", False, [("tasks.tags",), ("a.n",)]),
+        ("size(tasks.tags) == 2 && a.n + b.n < 3", False, [("a.n", "b.n")]),
+        ("c.ok && tasks.tags.exists_one(each, each == 'b')", True, [("c.ok",), ("tasks.tags",)]),
+    ],
+)
+def test_an_operand_that_is_more_than_a_path_with_a_literal_decides_as_the_condition_does(
+    source: str, truth: bool, paths: list[tuple[str, ...]]
+) -> None:
+    values: dict[str, Value] = {"a.n": 1, "b.n": 2, "c.ok": True, "tasks.tags": TAGS, "image.tags": ("b",)}
+    context: dict[str, dict[str, Value]] = {
+        "a": {"n": 1},
+        "b": {"n": 2},
+        "c": {"ok": True},
+        "tasks": {"tags": TAGS},
+        "image": {"tags": ("b",)},
+    }
+    found, operands = deciding(source, values)
+    assert found is truth is compile_condition(source).evaluate(context).truth
+    assert [operand.paths for operand in operands] == paths
+
+
+def test_an_operand_of_several_paths_decides_nothing_where_one_of_them_is_unknown() -> None:
+    truth, operands = deciding("a.n == b.n && c.ok", {"a.n": 1, "c.ok": True})
     assert truth is None
     assert [operand.paths for operand in operands] == [("a.n", "b.n")]
 

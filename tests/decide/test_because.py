@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from decide.scene import seconds
+from decide.scene import Scene, seconds, success
 
 from cockpit.decide.because import Explanation, Observed, Progress
 
@@ -46,3 +46,11 @@ def test_of_an_explanation_what_is_against_is_shown_and_the_how_many_th_time_it_
     assert why.against == "errors rate 12.0 % (limit 5.0 %), service is stable no (want yes)"
     assert why.again == "second time"
     assert (Explanation("x").against, Explanation("x", times=1).again, Explanation("x").again) == ("", "", "")
+
+
+def test_what_fails_over_a_list_comes_first_and_not_what_is_fine() -> None:
+    scene = Scene(success("release", "m.running == 2 && m.tags.all(each, each == 'green')", hold_for=60))
+    scene.feed("0.0x3")
+    why = scene.situation.criteria[0].because
+    assert why.against == "m tags blue"
+    assert why.line.startswith("m tags blue, m running 2")
