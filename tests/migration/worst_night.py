@@ -137,7 +137,9 @@ async def night(servers: Pair, store: StrictStore, issuer: Issuer, documents: in
             if chance.random() < 0.1:
                 found.rotations += 1
                 issuer.expire()
-            if share < 0.9 and chance.random() < 0.3 and (victims := workers_of(dsn, run)):
+            known = await reported(dsn, run)
+            victims = [each for each in workers_of(dsn, run) if each.pid in known]
+            if share < 0.9 and chance.random() < 0.3 and victims:
                 victims[chance.randrange(len(victims))].kill()
                 found.audit.kills += 1
             if found.supervisors_killed < SUPERVISORS_KILLED and share > 0.2 * (found.supervisors_killed + 1):
@@ -192,6 +194,16 @@ async def planned(dsn: str) -> int:
         return int(row[0])  # type: ignore[index]
 
     return await asked(dsn, count)
+
+
+async def reported(dsn: str, run: int) -> set[int]:
+    """The process ids of workers that have begun: on a slow machine one that is killed at its start would never begin at all."""
+
+    async def pids(connection: psycopg.AsyncConnection[object]) -> set[int]:
+        rows = await (await connection.execute("SELECT pid FROM cutover.worker WHERE run_id = %s", (run,))).fetchall()
+        return {int(row[0]) for row in rows}  # type: ignore[index]
+
+    return await asked(dsn, pids)
 
 
 def workers_of(dsn: str, run: int) -> list[psutil.Process]:
