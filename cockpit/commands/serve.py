@@ -18,6 +18,7 @@ from cockpit.exit_codes import BAD_PLAN, USAGE
 from cockpit.journal.record_folder import find_record
 from cockpit.log_file import log_folder, log_to_file
 from cockpit.plan.load import PlanError
+from cockpit.rehearsal.installed import with_extras
 from cockpit.replay.trace import NotReplayable, trace_of
 from probes.clients.child_environment import PHASE, STORIES
 from probes.clients.child_process import GIVEN_VARS, Command, python_module
@@ -25,8 +26,8 @@ from probes.clients.child_process import GIVEN_VARS, Command, python_module
 SCREENS = "cockpit.commands.browser.screens"
 NEEDS = ("textual_serve", "aiohttp")
 MISSING = (
-    "the browser needs packages that are not installed: textual-serve. Install them with pipx install "
-    "'cutover-cockpit[serve]' (from a checkout: pipx install '.[serve]', or make setup)"
+    "the browser needs packages that are not installed: textual-serve. Install the cockpit with its extra, and that of "
+    f"rehearsals if you use them: {with_extras('rehearsal', 'serve')}"
 )
 
 

@@ -29,11 +29,12 @@ _NO_WORDS = (
     "und der die das ist sind im am auf mit fur von zu den dem ein eine mind aktiviert eingerichtet gesetzt erstellt keine alle",
 )
 _EMPTY = frozenset(" ".join(_NO_WORDS).split())
-_DONE_BY_PEOPLE = frozenset(
-    "reviewed approved informed announced agreed accepted documented rehearsed trained briefed booked notified published "
-    "communicated signed contacted staffed scheduled wording rota informiert angekundigt abgestimmt freigegeben genehmigt "
-    "dokumentiert geschult gekundigt gepruft besprochen".split()
+_OF_PEOPLE = (
+    "reviewed approved informed announced agreed accepted documented rehearsed trained briefed booked notified published",
+    "communicated signed contacted staffed scheduled rota informiert angekundigt abgestimmt freigegeben genehmigt",
+    "dokumentiert geschult gekundigt gepruft besprochen",
 )
+_DONE_BY_PEOPLE = frozenset(" ".join(_OF_PEOPLE).split())
 """What a line asks for with such a word somebody did, or did not: nothing that a probe reads shows it."""
 _SAME: Mapping[str, str] = {
     "s3": "s3", "indexes": "index",
@@ -46,7 +47,7 @@ _SAME: Mapping[str, str] = {
     "aufbewahrung": "retention", "replikation": "replication", "eintrag": "record", "gultig": "valid", "tage": "day",
     "lauft": "running", "laufen": "running", "anmelden": "login", "anmeldung": "login",
 }  # fmt: skip
-_NOT_SAID = re.compile(r"https?://\S+|\w+:(?=\s)|\b[\w-]+(?:\.[\w-]+)+\b")
+_PASSED_OVER = re.compile(r"https?://\S+|\w+:(?=\s)|\b[\w-]+(?:\.[\w-]+)+\b")
 """Addresses, and the heads of a table's columns."""
 _UNKNOWN = 1.0
 """The weight of a word that no probe has: less than that of one which names a thing, and not nothing."""
@@ -75,7 +76,7 @@ def proposals(title: str) -> tuple[Proposal, ...]:
     >>> proposals("S3 bucket policy reviewed"), proposals("Support page is staffed")
     ((), ())
     """
-    line = _words(_NOT_SAID.sub(" ", title))
+    line = _words(_PASSED_OVER.sub(" ", title))
     if _DONE_BY_PEOPLE & set(_WORD.findall(_plain(title))):
         return ()
     found = []

@@ -9,8 +9,13 @@ DISTRIBUTION = "cutover-cockpit"
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-WITH_EXTRA = "pipx install --force '.[rehearsal]'"
-"""Forced: pipx leaves what is there without the extra as it is. Never the distribution's name: no index has it from us."""
+def with_extras(*extras: str) -> str:
+    """How the cockpit is installed with these extras.
+
+    Forced: pipx leaves what is there without the extra as it is. Never the distribution's name: no index has it from us.
+    """
+    command = f"pipx install --force '.[{','.join(extras)}]'"
+    return f"{command} in a checkout (uv tool install takes the same), or with a wheel's path in place of the point"
 
 
 class NotInstalledError(Exception):
@@ -22,7 +27,7 @@ def require_rehearsal_packages() -> None:
     if missing := [name for name in _of_the_extra() if not _is_installed(name)]:
         raise NotInstalledError(
             f"a rehearsal needs packages that are not installed: {', '.join(missing)}. Install the cockpit with its extra: "
-            f"{WITH_EXTRA} in a checkout (uv tool install takes the same), or with a wheel's path in place of the point"
+            f"{with_extras('rehearsal')}"
         )
 
 

