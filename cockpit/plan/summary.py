@@ -153,10 +153,19 @@ def _section(section: Section, width: int) -> Iterator[str]:
 
 def earliest_go(plan: Plan) -> timedelta:
     """How long after its phase begins all that decides can be good at best: what must hold, and what must be seen clear."""
-    proven = [c.hold_for + c.initial_delay + _seen(plan, c.condition) for c in plan.success_criteria if c.enforced]
+    proven = [_held(plan, c) + c.initial_delay + _seen(plan, c.condition) for c in plan.success_criteria if c.enforced]
     seen = [c.initial_delay + _seen(plan, c.condition) for c in plan.rollback_triggers if c.enforced]
     seen += [_seen(plan, item.expect) for _, item in plan.items() if item.blocking]
     return max([*proven, *seen], default=timedelta(0)) + plan.verdict_dwell
+
+
+def _held(plan: Plan, criterion: Criterion) -> timedelta:
+    """How long it takes to see a criterion hold for its `for`: it ends with a reading."""
+    every = max(
+        (plan.probes[name].interval for name in (criterion.condition.probes if criterion.condition else ())),
+        default=timedelta(0),
+    )
+    return -(-criterion.hold_for // every) * every if every else criterion.hold_for
 
 
 def _seen(plan: Plan, condition: Condition | None) -> timedelta:

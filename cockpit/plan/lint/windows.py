@@ -45,6 +45,24 @@ def for_too_short(subject: Subject) -> Iterator[Found]:
 
 
 @rule(
+    "probe-slower-than-window",
+    "A window in which its probe is read once, or not at all",
+    why="A trigger trips as late as the second reading comes, a success criterion is met as late; what lies between nobody sees.",
+    instead="Read the probe several times within the window: a shorter interval, or a longer `for`.",
+)
+def probe_slower_than_window(subject: Subject) -> Iterator[Found]:
+    for path, one in subject.criteria():
+        names = one.condition.probes if one.condition else ()
+        slowest = max(names, key=lambda name: subject.plan.probes[name].interval, default="")
+        every = subject.plan.probes[slowest].interval if slowest else timedelta(0)
+        length = one.within or one.hold_for
+        if length and every > length:
+            key = "within" if one.within else "for"
+            where = (*path, key) if (*path, key) in subject.tree.places else path
+            yield Found(where, f"`{key}` is {duration(length)}, and {slowest} is read every {duration(every)}")
+
+
+@rule(
     "gap-too-small",
     "A window that every sample restarts",
     why="Samples are further apart than gap_tolerance or stale_after allow, so the window never fills.",
@@ -122,4 +140,4 @@ def _number(value: object, default: float) -> float:
         return default
 
 
-RULES = (for_too_short, gap_too_small, older_than_its_limit, few_samples)
+RULES = (for_too_short, probe_slower_than_window, gap_too_small, older_than_its_limit, few_samples)

@@ -80,6 +80,10 @@ CASES: dict[str, tuple[str, str]] = {
         trigger("errors.rate > 0.05", "for: 1m, runbook: r"),
         trigger("errors.rate > 0.05", "for: 2m, runbook: r"),
     ),
+    "probe-slower-than-window": (
+        success("service.pending == 0", "for: 10s"),
+        success("service.pending == 0", "for: 1m"),
+    ),
     "gap-too-small": (
         trigger("errors.rate > 0.05", "for: 5m, gap_tolerance: 30s, runbook: r"),
         trigger("errors.rate > 0.05", "for: 5m, gap_tolerance: 2m, runbook: r"),
