@@ -121,7 +121,9 @@ def refusals(words: Sequence[Token]) -> Iterator[Refusal]:
         return
     bound = bound_names(words)
     for at, word in enumerate(words):
-        if word.kind == "mark" and word.text in _REFUSED_MARKS:
+        if word.text == "," and (meant := _with_comma(words, at)):
+            yield Refusal(f"a comma is no part of a number: write {meant}", word)
+        elif word.kind == "mark" and word.text in _REFUSED_MARKS:
             yield Refusal(_percentage(words, at) or _REFUSED_MARKS[word.text], word)
         elif word.kind == "string" and (word.text[0] not in "'\"" or word.text[:3] in ("'''", '"""')):
             yield Refusal("write text in plain quotes: 'text'", word)
@@ -178,6 +180,28 @@ def _text_of(words: Sequence[Token]) -> str:
     """The words with the spaces they were written with, as one space each."""
     gaps = [" " if before.end < word.start else "" for before, word in pairwise(words)]
     return "".join(gap + word.text for gap, word in zip(["", *gaps], words, strict=True)) if words else ""
+
+
+def _with_comma(words: Sequence[Token], at: int) -> str:
+    """What to write for `1,000` and `0,05`; empty where a comma parts the entries of a list, or the arguments of a function.
+
+    >>> words = tokenize("a.b < 1,000"), tokenize("a.b > 0,05"), tokenize("a.b in [1,2]")
+    >>> [_with_comma(each, 5) for each in words]
+    ['1000', '0.05', '']
+    """
+    opened: list[bool] = []
+    for index, word in enumerate(words[:at]):
+        if word.text in _OPENS:  # a bracket that commas can stand in: of a list, or of a function's arguments
+            opened.append(word.text != "(" or (index > 0 and words[index - 1].kind == "name"))
+        elif word.text in _CLOSES and opened:
+            opened.pop()
+    before, after = words[at - 1 : at], words[at + 1 : at + 2]
+    if any(opened) or not (before and after and before[0].text.isdigit() and after[0].text.isdigit()):
+        return ""
+    if before[0].end != words[at].start or words[at].end != after[0].start:
+        return ""
+    of_thousands = len(after[0].text) == 3 and before[0].text != "0"
+    return f"{before[0].text}{'' if of_thousands else '.'}{after[0].text}"
 
 
 def _percentage(words: Sequence[Token], at: int) -> str:

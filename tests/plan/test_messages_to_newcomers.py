@@ -23,6 +23,7 @@ gates: [{id: go, title: Go, before: deploy, poll: {roles: [sre], required: 1, va
 success_criteria:
   - {id: good, title: G, success_condition: "site.latency_ms < 800"}
 """
+WINDOW = 'window: {from: "30.12.2026 22:00", to: "2026-12-31T04:00", time_zone: Europe/Berlin}\n'
 CASES = {
     "a number for an account": ('"123456789012"', "123456789012", 'the value of the var in quotes, account: "123456789012"'),
     "text in an ordering": ("< 800", "< '800'", "site.latency_ms is a number, but is compared with '800', text"),
@@ -35,6 +36,13 @@ CASES = {
     "a sentence": ('"site.latency_ms < 800"', "the site answers quickly", "a sentence, not a condition"),
     "an id with a space": ("id: good", "id: all good", "a letter, then letters of English"),
     "a share of the time for success": ('800"}', '800", within: 5m}', "is of rollback triggers alone"),
+    "a comma for thousands": ("< 800", "< 1,000", "a comma is no part of a number: write 1000"),
+    "a comma for a point": ("< 800", "< 0,5", "a comma is no part of a number: write 0.5"),
+    "a parameter beside with": (', with: {host: a.example}', ", host: a.example", "stands under with: {host: ...}"),
+    "a condition's key misspelt": ("success_condition", "sucess_condition", "did you mean 'success_condition'?"),
+    "roles that are no list": ("roles: [sre]}]\nprobes", "roles: sre}]\nprobes", "must be a list (- ...)"),
+    "a date of another country": ("people:", WINDOW + "people:", 'in quotes, "2026-11-30T22:00"'),
+    "a shell's variable": ("host: a.example", 'host: "${HOSTNAME_OF}"', "read the environment with ${env:HOSTNAME_OF}"),
     "more votes than people": ("required: 1", "required: 2", "these roles have 1 person (ann)"),
 }  # fmt: skip
 

@@ -43,7 +43,10 @@ def test_vars_in_a_circle_are_refused() -> None:
     ("text", "says"),
     [
         ("${clster}", "there is no var 'clster'; did you mean 'cluster'?"),
-        ("${nothing}", "there is no var 'nothing'; to mean the characters themselves write $${nothing}"),
+        (
+            "${nothing}",
+            "give it a value under vars, or read the environment with ${env:nothing}; to mean the characters",
+        ),
         ("${open", "'${' without its '}'"),
         ("${}", "there is no var ''"),
         ("${env:}", "write ${env:NAME} or ${env:NAME:-default}"),

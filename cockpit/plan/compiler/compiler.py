@@ -168,6 +168,8 @@ class Compiler:
         return Gate(part.id, part.title or part.id, part.before, asked, self._at(path))
 
     def _known_roles(self, path: Path_, roles: Sequence[str]) -> None:
+        if STAND_IN in self.roles:  # somebody's roles cannot be read, and that is reported
+            return
         for index, role in enumerate(roles):
             if role not in self.roles and role != STAND_IN:
                 hint = suggestion(role, self.roles, "people hold") if self.roles else "; this plan names no people"

@@ -13,6 +13,7 @@ from cockpit.plan.document.document import CriterionPart, SignOffPart, SuccessPa
 from cockpit.plan.document.entries import STAND_IN
 from cockpit.plan.model import ERROR_LIMIT, MIN_SAMPLES, Ask, Criterion, Kind, OnUnknown
 from cockpit.plan.source.yaml_tree import Path_, Tree
+from probes.suggestion import closest
 
 
 class Criteria:
@@ -108,7 +109,9 @@ class Criteria:
 
 def either(tree: Tree, path: Path_, id_: str, condition: str, verb: str) -> None:
     """Whatever is to be judged needs something that judges it: a condition, a person, or both."""
-    written = {key for key in (condition, "sign_off", *_WRONG_WAY) if (*path, key) in tree.keys}
+    judges = (condition, "sign_off", *_WRONG_WAY)
+    # A misspelt key is reported as such.
+    written = [key for key in tree.keys if key[:-1] == path and closest(str(key[-1]), judges)]
     if not written:
         name = "it" if id_ == STAND_IN else f"'{id_}'"
         tree.report(path, f"{name} has neither {condition} nor sign_off: nothing could ever {verb} it")

@@ -125,6 +125,8 @@ class Watched:
             hint = misplaced or suggestion(key, known, "it has")
             self.tree.report(where, f"{uses} has no parameter '{key}'{hint}", on_key=True)
         elif error["type"] == "missing":
+            if (*path[:-1], key) in self.tree.places:  # it stands beside `with`, and that is reported
+                return
             self.tree.report(
                 where[:-1] if where[:-1] in self.tree.places else path[:-1], f"{uses} needs '{key}'", on_key=True
             )

@@ -8,8 +8,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from cockpit.plan.document.window_part import MOMENT
 from cockpit.plan.source.yaml_tree import Path_, Tree
-from probes.suggestion import suggestion
+from probes.suggestion import closest, suggestion
 
 _TYPES = {
     "string_type": "must be text",
@@ -35,6 +36,7 @@ _FORMS = {
     r"^[A-Za-z_][A-Za-z0-9_]{0,39}$": "a letter, then letters of English, digits and _ (conditions name it), 40 in all",
     r"^(\d{12}|\[.*\])?$": 'the 12 digits of an account, "123456789012", or [brackets] while it is not known',
     r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$": '"09:00-17:30"',
+    MOMENT: 'the date and time in quotes, "2026-11-30T22:00", or with days "22:00"; in time_zone',
 }
 """Of the patterns of the plan's own keys: what they ask for, in words."""
 _TRIGGERS_ALONE = "is of rollback triggers alone: a success criterion holds without a break, for: 10m"
@@ -62,12 +64,20 @@ def explain(
             owner = model_at(model, loc[:-1])
             instead = _INSTEAD.get((noun, str(loc[-1])))
             hint = suggestion(str(loc[-1]), known_keys(owner), "there is") if owner else ""
-            message_ = instead or f"there is no '{loc[-1]}' here{hint}"
+            message_ = instead or _misplaced(str(loc[-1]), owner) or f"there is no '{loc[-1]}' here{hint}"
             tree.report(path, message_, on_key=True)
         elif error["type"] == "missing":
             tree.report(path, f"'{loc[-1]}' is missing", on_key=True)
         else:
             tree.report(path, message_at(error, tree, path))
+
+
+def _misplaced(key: str, owner: type[BaseModel] | None) -> str:
+    """Of a key beside `with` that is nothing like those that stand there."""
+    known = known_keys(owner) if owner else ()
+    if "with" not in known or closest(key, known):
+        return ""
+    return f"there is no '{key}' here: a parameter of what `uses` names stands under with: {{{key}: ...}}"
 
 
 def by_path(

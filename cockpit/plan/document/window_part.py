@@ -13,7 +13,7 @@ from cockpit.plan.document.field_types import Part
 from cockpit.plan.text_kind import SHOWN
 
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
-_FORM = rf"^(\d{{4}}-\d\d-\d\d[T ])?{_CLOCK}(:[0-5]\d)?(Z|[+-]{_CLOCK})?$"
+MOMENT = rf"^(\d{{4}}-\d\d-\d\d[T ])?{_CLOCK}(:[0-5]\d)?(Z|[+-]{_CLOCK})?$"
 
 
 def _zone(name: str) -> str:
@@ -36,7 +36,7 @@ def _on_the_calendar(text: str) -> str:
 
 
 _LONGEST_CLOCK = len("22:00:00+00:00")
-When = Annotated[str, SHOWN, StringConstraints(pattern=_FORM), AfterValidator(_on_the_calendar)]
+When = Annotated[str, SHOWN, StringConstraints(pattern=MOMENT), AfterValidator(_on_the_calendar)]
 """2026-11-30T22:00 on one day; 22:00 every week."""
 TimeZone = Annotated[str, SHOWN, StringConstraints(min_length=1, max_length=100), AfterValidator(_zone)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

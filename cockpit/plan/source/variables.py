@@ -119,7 +119,9 @@ class Substitution:
 
     def _unknown(self, name: str, path: Path_) -> str:
         what = "var" if self.tree.inclusion(path) is None else "input"
-        hint = suggestion(name, self._visible(path)) or f"; to mean the characters themselves write $${{{name}}}"
+        itself = f"to mean the characters themselves write $${{{name}}}"
+        given = f"give it a value under vars, or read the environment with ${{env:{name}}}; " if what == "var" else ""
+        hint = suggestion(name, self._visible(path)) or f"; {given}{itself}"
         return f"there is no {what} '{name}'{hint}"
 
     def secret_vars(self) -> tuple[str, ...]:

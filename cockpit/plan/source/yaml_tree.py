@@ -307,6 +307,9 @@ _PLAINLY = {
     "violates indentation": "a tab in the indentation: YAML takes spaces only",
     "could not find expected ':'": "a line without 'key: value'; is the indentation right?",
     "unexpected end of stream": "the file ends inside quotes that begin here",
+    "did not find expected '-' indicator": "the indentation is off: the keys of one entry of a list stand below each other",
+    "did not find expected key": "the indentation is off: the keys of one mapping stand below each other",
+    "did not find expected comment or line break": "> and | begin a text of several lines: put the value in quotes",
     "undefined tag handle": "tags (!...) are refused: plain values only",
     "did not find expected <document start>": "a second document begins here, or the indentation is off: a plan is one document",
 }
