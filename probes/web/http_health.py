@@ -9,13 +9,13 @@ from pydantic import Field as Setting
 from pydantic import StringConstraints
 
 from probes.clients.http import HttpAnswer, place_of
+from probes.clients.page_text import page_text
 from probes.clients.web_address import WebAddress
 from probes.demand import Sends, Writes
 from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value, at_most
 from probes.redact import one_line, redact
-from probes.web.page_text import page_text
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 SAMPLE_CHARACTERS = 200

@@ -14,6 +14,7 @@ from probes.api_keys import KeyParams, key_from
 from probes.aws.secrets_manager import secret_arn
 from probes.clients.clients import Clients
 from probes.clients.http import HttpAnswer, place_of
+from probes.clients.page_text import page_text
 from probes.clients.web_address import WebAddress
 from probes.declared_fields import MOST_FIELDS, DeclaredField, FieldName, no_field_twice
 from probes.demand import Sends, SendsKey, Writes
@@ -22,7 +23,6 @@ from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, at_most
 from probes.redact import one_line
 from probes.three_valued import FieldValue, sorted_out
-from probes.web.page_text import page_text
 
 MOST_BYTES = 4 * 1024 * 1024
 Pointer = Annotated[str, StringConstraints(pattern=r"^(/.*)?$", max_length=400)]
