@@ -290,14 +290,17 @@ class _Reader:
         nested = entry.depth > 0 and bool(self.parents)
         if role is Role.LEFT_OUT:
             return role
+        named = bool(self.headings) and role_named(self.headings[-1][1]) is role
         if kind == "limits" and role is not Role.SUCCESS:
-            return Role.TRIGGERS if role is not Role.CHECKLIST or is_rollback(entry.title) else None
+            if role is not Role.CHECKLIST or is_rollback(entry.title):
+                return Role.TRIGGERS
+            return role if named else None
         if role in (Role.SUCCESS, Role.TRIGGERS):
             return role
         if role is Role.CHECKLIST:
             if kind == "step":
                 return Role.RUNBOOK
-            if kind == "box" or (self.headings and role_named(self.headings[-1][1]) is role):
+            if kind == "box" or named:
                 return role
             if kind == "number" and not self.steps_alone and self._is_timed():
                 return role

@@ -74,6 +74,8 @@ _MOMENT_ELSEWHERE = (
     r"|mise en (?:production|service)|deploiement|bascule|livraison)"
 )
 _MOMENT = r"(?:deploy\w*|release|launch|cut[ -]?over|migration|go[ -]?live|rollout)"
+_MOMENT_ALONE = re.compile(rf"^(?:\d+[.)]?\s*)?(?:{_MOMENT_ELSEWHERE})$", re.IGNORECASE)
+"""A heading that is the moment itself: what stands below it is done then."""
 _SURELY_AFTER = re.compile(
     rf"\bpost[ -]?{_MOMENT}|\bafter (?:the )?{_MOMENT}|\bfirst (?:\d+|few|hour|day|week)|hypercare|^T ?\+ ?0*[1-9]"
     rf"|\bnach (?:der |dem )?{_MOMENT_ELSEWHERE}|\bapres (?:la |le |l.)?{_MOMENT_ELSEWHERE}|\bersten? \d+ |\bpremieres? \d+ ",
@@ -123,6 +125,8 @@ def role_named(title: str) -> Role | None:
     (<Role.ROLLBACK: 'rollback_plan'>, <Role.CHECKLIST: 'checklist'>, None)
     """
     words = _plain(title)
+    if _MOMENT_ALONE.search(words):
+        return Role.RUNBOOK
     return next((role for role, pattern in _ROLES if re.search(pattern, words, re.IGNORECASE)), None)
 
 
