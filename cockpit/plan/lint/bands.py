@@ -53,6 +53,38 @@ def bands_gap(subject: Subject) -> Iterator[Found]:
             yield Found(bad.path, problem, place)
 
 
+@rule(
+    "upside-down",
+    "A limit that is the wrong way round",
+    why="It calls the healthy system bad, or the broken one good: a trigger trips at once, or a criterion is met by the fault.",
+    instead="Turn the comparison round: less is better of errors, failures and waiting times.",
+)
+def upside_down(subject: Subject) -> Iterator[Found]:
+    for judged in subject.judged:
+        is_trigger = judged.kind == str(Kind.TRIGGER)
+        limits = _enough(judged) if is_trigger else _demands(judged)
+        wrong = {"<", "<="} if is_trigger else {">", ">="}
+        bounded = {atom.path for atom in limits if atom.operator not in wrong}
+        for atom in limits:
+            if atom.operator in wrong and atom.path not in bounded and _less_is_better(subject, atom.path):
+                does = "trips" if is_trigger else "is met"
+                place = subject.piece(judged, atom.start, atom.end - atom.start)
+                yield Found(judged.path, f"{does} while {_text(atom)}, and of {atom.path} less is better", place)
+
+
+def _less_is_better(subject: Subject, path: str) -> bool:
+    """Of times to wait, and of what counts failures: by the field's unit and name, of a ratio by what its part is."""
+    probe, _, name = path.partition(".")
+    field, spec = subject.field(path), subject.plan.probes.get(probe)
+    if field is None or spec is None:
+        return False
+    named = f"{spec.params.get('part')}" if spec.uses == "cloudwatch.ratio" and name in ("rate", "part") else name
+    return field.unit == "ms" or _BAD.search(named) is not None
+
+
+_BAD = re.compile(r"error|fail(?!over)|(?<!de)fault|throttl|unhealthy|dead_letters|[45]xx", re.IGNORECASE)
+
+
 def _pairs(subject: Subject) -> Iterator[Pair]:
     """What a criterion demands and what trips a trigger, where both measure the same thing."""
     for good in (one for one in subject.judged if one.kind == str(Kind.SUCCESS)):
@@ -104,4 +136,4 @@ def _id(judged: Judged) -> str:
     return owner.id if isinstance(owner, Criterion) else owner.title
 
 
-RULES = (bands_overlap, bands_gap)
+RULES = (bands_overlap, bands_gap, upside_down)

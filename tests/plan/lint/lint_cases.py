@@ -101,6 +101,7 @@ CASES: dict[str, tuple[str, str]] = {
         success("errors.part == 0.0") + trigger("errors.rate > 0.05"),
         success("errors.part == 0.0") + trigger("errors.rate > 0.05", "for: 5m, runbook: r, caution: below is a HOLD"),
     ),
+    "upside-down": (trigger("errors.rate < 0.05"), trigger("errors.rate > 0.05")),
     "contact-in-brackets": ('contacts: {pagerduty: "[Link]"}\n', "contacts: {pagerduty: https://p.example}\n"),
     "role-nobody-holds": (
         "  - {id: eve, name: '[Name]', roles: [dba]}\n" + item("X", sign("Seen?", "dba")),

@@ -284,3 +284,20 @@ def test_tasks_and_a_server_the_plan_does_not_name_are_called_a_guess() -> None:
     counted = "vars: {connection_limit: 100}\n" + success("service.running == 4 && pool.max_connections >= 300")
     (known,) = found(counted, "pool-budget")
     assert "2 x 4 tasks x 100 = 800 connections; the plan asks the server for 300" in known.problem.message
+
+
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        (success("errors.rate > 0.05"), True),
+        (success("site.latency_ms > 800"), True),
+        (success("site.latency_ms > 1 && site.latency_ms < 800"), False),
+        (success("cluster.failover_members >= 1"), False),
+        (trigger("service.running < 2"), False),
+        (trigger("service.failed_tasks <= 2"), True),
+    ],
+)
+def test_a_limit_the_wrong_way_round_is_found_by_what_its_field_counts(text: str, is_found: bool) -> None:
+    probes = '  site: {uses: http.health, with: {url: "https://a.example"}}\n  cluster: {uses: rds.cluster, with: {cluster: c}}\n'
+    head = HEAD.replace("people:\n", f"{probes}people:\n")
+    assert bool(found(text, "upside-down", head)) is is_found
