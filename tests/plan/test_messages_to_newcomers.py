@@ -39,6 +39,7 @@ CASES = {
     "a comma for thousands": ("< 800", "< 1,000", "a comma is no part of a number: write 1000"),
     "a comma for a point": ("< 800", "< 0,5", "a comma is no part of a number: write 0.5"),
     "a parameter beside with": (', with: {host: a.example}', ", host: a.example", "stands under with: {host: ...}"),
+    "a mapping without its name": (", with: {host: a.example}", ", {host: a.example}", "has no name before it: write name: {"),
     "a condition's key misspelt": ("success_condition", "sucess_condition", "did you mean 'success_condition'?"),
     "roles that are no list": ("roles: [sre]}]\nprobes", "roles: sre}]\nprobes", "must be a list (- ...)"),
     "a date of another country": ("people:", WINDOW + "people:", 'in quotes, "2026-11-30T22:00"'),

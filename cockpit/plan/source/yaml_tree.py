@@ -240,6 +240,8 @@ class _Builder:
                 raise self._fatal(event, '{{ }} is of another tool: write "${name}", and give name a value under vars')
             if not isinstance(event, yaml.AliasEvent):
                 self._node(event, (*path, "?"))
+            if isinstance(event, yaml.MappingStartEvent):
+                raise self._fatal(event, "this { has no name before it: write name: {...}")
             self._report(place, path, "a key must be a word")
             return None
         key = event.value
