@@ -137,17 +137,28 @@ def role(name: str) -> str:
     return ("-" if words[0] == "on" else " ").join(words)
 
 
-def decided(choice: str) -> str:
-    """What a decision was for, as people say it.
+def decided(choice: str, why: str = "") -> str:
+    """What a decision was for, as people say it. `why`: as it was stated, which of a migration names the phase that begins.
 
     >>> decided("execute"), decided("fix_forward"), decided("dismiss")
     ('roll back', 'fix forward', 'dismiss')
+    >>> decided("migrate", "it is (purge day) quiet (copy 3 files of db/app)"), decided("migrate", "now")
+    ('begin the copy', 'migrate')
     """
+    if choice == "migrate" and (phases := _BEGUN.findall(why)):
+        return f"begin the {phases[-1]}"
     return {"execute": "roll back"}.get(choice, choice.replace("_", " "))
+
+
+_BEGUN = re.compile(r"\((copy|verify|purge|restore) ")
 
 
 _STATED_AT = re.compile(r"\b\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)\S*")
 _BY_DATABASE = re.compile(r" \(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+Z by the database\)$")
+
+
+BACK_AGAIN = "nothing of the purge is in S3 alone any more, a rollback loses nothing"
+"""Of the point of no return, once it is undone."""
 
 
 def note(text: str) -> str:

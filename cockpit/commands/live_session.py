@@ -9,7 +9,6 @@ import os
 import socket
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 from cockpit.actions.executor import Executor
 from cockpit.commands.options import LiveOptions
 from cockpit.console import output
-from cockpit.decide.events import PhaseBegan, PointOfNoReturn, Record
+from cockpit.decide.events import PhaseBegan, Record
 from cockpit.decide.gate import missing_before, worded
 from cockpit.engine.caller_watch import CallerWatch
 from cockpit.engine.clock import SessionClock, SharedClock, WatchClock
@@ -230,15 +229,9 @@ async def migration_controller(
         reads=watch.plan.reads_environment,
         held_back=TrustedPlans().migration_held_back(watch.plan, live.variables),
     )
-    chronicle = Chronicle(watch)
+    chronicle = Chronicle(watch.record, watch.clock)
     controller.on_progress.append(chronicle.record_progress)
     controller.on_death.append(chronicle.record_death)
-
-    def past(_: datetime, files: int) -> None:
-        noun = "file" if files == 1 else "files"
-        watch.record.append(PointOfNoReturn(watch.clock.now(), f"{files:,} {noun} that live in S3 alone"))
-
-    controller.on_purge.append(past)
 
     async def follow() -> None:
         await asyncio.sleep(0.5)  # the screen first

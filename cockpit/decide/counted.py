@@ -103,9 +103,21 @@ class Counted:
 
     @property
     def loses(self) -> str:
-        """What a rollback would lose: past the point of no return, whatever the verdict is; empty before."""
-        past = self.all(PointOfNoReturn)
-        return (past[-1].loses or "data") if past else ""
+        """What a rollback would lose: past the point of no return, whatever the verdict is; empty before, and once it is undone.
+
+        Of each purge the newest entry says it. One that nobody has seen undone stays passed.
+        """
+        standing = [each for each in self._purges() if not each.undone]
+        return (standing[-1].loses or "data") if standing else ""
+
+    @property
+    def undone(self) -> datetime | None:
+        """When the point of no return was undone; None where it was not passed, or is passed now."""
+        newest = self._purges()
+        return max(each.at for each in newest) if newest and not self.loses else None
+
+    def _purges(self) -> list[PointOfNoReturn]:
+        return list({each.purge: each for each in self.all(PointOfNoReturn)}.values())
 
     def deployment_began(self) -> datetime | None:
         """When the deployment phase that the cutover is in was first begun: stating it again does not begin it anew."""

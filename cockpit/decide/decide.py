@@ -123,21 +123,27 @@ def changes(before: Situation, after: Situation) -> Iterator[Change]:
     """What changed its word between two situations: the verdict, criteria, guards, items, gates, the way back."""
     if (turn := _turn(before.verdict, after.verdict, after.now)) is not None:
         yield turn
-    old = {status.id: status for status in (*before.criteria, *before.guards)}
-    for status in (*after.criteria, *after.guards):
-        was = old.get(status.id)
-        if was is not None and was.state is not status.state:
-            yield Change(after.now, status.id, was.state, status.state, status.because.line)
-    checks = {item.id: item.check for section in before.sections for item in section.items}
-    for item in (item for section in after.sections for item in section.items):
-        if item.id in checks and checks[item.id] is not item.check:
-            yield Change(after.now, item.id, checks[item.id], item.check, item.detail or item.because.line)
-    polls = {gate.id: gate.state for gate in before.gates}
-    for gate in after.gates:
-        if gate.id in polls and polls[gate.id] is not gate.state:
-            yield Change(after.now, gate.id, polls[gate.id], gate.state, gate.because)
+    old = _words_of_lines(before)
+    for id_, (state, because) in _words_of_lines(after).items():
+        if id_ in old and old[id_][0] != state:
+            yield Change(after.now, id_, old[id_][0], state, because)
     if (turned := _way_back(before, after)) is not None:
         yield turned
+
+
+def words_of(situation: Situation) -> dict[str, tuple[str, str]]:
+    """The word of the verdict ("verdict"), and of each criterion, guard, item and gate by id, with why it is so now."""
+    verdict = situation.verdict
+    return {"verdict": (verdict.word, next(iter(verdict.reasons), "")), **_words_of_lines(situation)}
+
+
+def _words_of_lines(situation: Situation) -> dict[str, tuple[str, str]]:
+    items = [item for section in situation.sections for item in section.items]
+    return {
+        **{each.id: (each.state, each.because.line) for each in (*situation.criteria, *situation.guards)},
+        **{item.id: (item.check, item.detail or item.because.line) for item in items},
+        **{gate.id: (gate.state, gate.because) for gate in situation.gates},
+    }
 
 
 def _way_back(before: Situation, after: Situation) -> Change | None:

@@ -258,10 +258,13 @@ class GateUsed(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class PointOfNoReturn(_Recorded):
-    """From here on a rollback loses data; `loses` names it."""
+    """From here on a rollback loses data; `loses` names it. `undone`: from here on it loses nothing of that purge any more."""
 
     at: datetime
     loses: str
+    purge: str = ""
+    """Which purge it was, in the ledger's words: only what the same ledger says of the same purge undoes it."""
+    undone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

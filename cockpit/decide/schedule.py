@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from cockpit.decide.counted import Counted
 from cockpit.decide.estimates import estimate
-from cockpit.decide.events import PointOfNoReturn
 from cockpit.decide.readings import Readings
 from cockpit.decide.situation import GateStatus, PathStep, StepStatus, Verdict
 from cockpit.decide.states import RollbackFit, StepState, Word
@@ -236,11 +235,11 @@ def _end_of(spans: Mapping[str, Span]) -> datetime:
 def _way_back(plan: Plan, record: Counted, seen: Seen, back: _Steps, window: Opening, now: datetime) -> WayBack | None:
     if seen.verdict.word is Word.ROLLED_BACK:
         return None
-    takes, past = back.takes(), record.all(PointOfNoReturn)
+    takes, loses = back.takes(), record.loses
     ends = _end_of(back.worst) if takes is not None else None
     moment = window.ends - takes - plan.rollback_reserve if takes is not None else None
     return WayBack(
-        fit=_fit(seen, back, past=bool(past), moment=moment, now=now),
+        fit=_fit(seen, back, past=bool(loses), moment=moment, now=now),
         now=now,
         window=window,
         takes=takes,
@@ -248,7 +247,7 @@ def _way_back(plan: Plan, record: Counted, seen: Seen, back: _Steps, window: Ope
         without=back.without,
         ends=ends,
         go=_earliest_go(plan, seen, now),
-        loses=past[-1].loses if past else "",
+        loses=loses,
     )
 
 

@@ -288,6 +288,8 @@ class Verdict:
     latch: Latch | None = None
     loses: str = ""
     """Past the point of no return: what a rollback would lose."""
+    undone: datetime | None = None
+    """When the point of no return was undone; None where it was not passed, or is passed now."""
     under_way: Decision | None = None
     """The decision that is being carried out, and has not come to its end."""
     decided: str = ""

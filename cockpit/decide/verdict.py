@@ -79,6 +79,7 @@ def _calling(
         tuple(lines),
         latch=latch,
         loses=loses,
+        undone=judgement.record.undone,
         under_way=course,
         decided=decided,
         cause=_standing_cause(judgement, latch),

@@ -13,7 +13,6 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -74,14 +73,11 @@ class Controller:
     progress: Progress = field(default_factory=Progress)
     trouble: str = ""
     """Why the ledger cannot be read now; empty while it can."""
-    on_purge: list[Callable[[datetime, int], None]] = field(default_factory=list)
-    """Called once, when it is seen that bytes have left the database."""
     on_progress: list[Callable[[Progress], None]] = field(default_factory=list)
     """Called with every progress that was read."""
     on_death: list[Callable[[str], None]] = field(default_factory=list)
     """Called with the last words of a phase that was stated and ended before it began."""
     _started: list[Started] = field(default_factory=list)
-    _past: bool = False
     _last_words: str = ""
 
     async def run(self) -> None:
@@ -110,10 +106,6 @@ class Controller:
     def _notify(self) -> None:
         for notify in self.on_progress:
             notify(self.progress)
-        if self.progress.purge_began is not None and not self._past:
-            self._past = True
-            for notify_purge in self.on_purge:
-                notify_purge(self.progress.purge_began, self.progress.purged)
 
     def _died(self) -> str:
         """Why the newest phase that was started here ended without a run of its own, or left it; empty while none did."""

@@ -136,7 +136,9 @@ class Progress:
     throughput: tuple[Throughput, ...] = ()
     """The throughput of this run as it was measured from here, oldest first."""
     purge_began: datetime | None = None
+    """When the ledger's first purge began, by the database's clock; None before one did. It tells this ledger from others."""
     purged: int = 0
+    """Files in S3 alone now."""
 
     @property
     def files(self) -> int:
@@ -365,6 +367,6 @@ async def _listed(connection: Connection, query: sql.SQL, **given: int) -> tuple
 
 
 async def _purged(connection: Connection) -> tuple[datetime | None, int]:
-    """When bytes first left the database, and how many files are in S3 alone now: purged, or not to be had back."""
+    """When the first purge began, and how many files are in S3 alone now: purged, or not to be had back."""
     row = await (await connection.execute(_SHOW_PURGED, {"restore": PhaseName.RESTORE})).fetchone()
-    return (row[0] if row[1] else None, int(row[1])) if row else (None, 0)
+    return (row[0], int(row[1])) if row else (None, 0)

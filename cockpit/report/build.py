@@ -40,6 +40,8 @@ from cockpit.plan.model import Criterion, Item, Plan, Section
 from cockpit.report import sign_offs
 from cockpit.report.five_sentences import summary
 from cockpit.report.model import (
+    NO_RETURN,
+    UNDONE,
     Account,
     CriterionAccount,
     Event,
@@ -79,6 +81,8 @@ class Material:
     saw_something: bool = False
     next_actions: Sequence[str] = ()
     """What was next for each person when the record ended; empty where its readings are not at hand."""
+    words_at_the_end: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """The verdict, criteria, items and gates when the record ended, each with why; empty where its readings are not at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,11 @@ class _Context:
     def known(self) -> bool:
         return not self.given.planned.problem
 
+    def because(self, subject: str, word: str, then: str) -> str:
+        """Why it has its word as the record ends. `then` is why it got it: what is left where the end is not known."""
+        held, because = self.given.words_at_the_end.get(subject, ("", ""))
+        return because if held == word else then
+
 
 def account(given: Material) -> Account:
     """Everything a record holds, as of its last entry."""
@@ -106,7 +115,8 @@ def account(given: Material) -> Account:
     guards = plan.guards()
     listed = [*((each, str(each.kind)) for each in plan.criteria()), *((each, "guard") for each in guards)]
     criteria = tuple(_criterion(each, kind, context) for each, kind in listed)
-    night = at_the_end(plan, context.counts, context.now, next((s.word for s in reversed(verdict_spans) if s.word), ""))
+    last = next((span for span in reversed(verdict_spans) if span.word), None)
+    night = at_the_end(plan, context.counts, context.now, last.word if last else "")
     titles = {each.id: each.title for each, _ in listed} | {item.id: item.title for _, item in plan.items()}
     made = Account(
         record=given.record,
@@ -117,7 +127,8 @@ def account(given: Material) -> Account:
         ended=context.now if context.watched else None,
         closed=bool(context.watched) and all(each.closed for each in context.watched),
         plan=given.planned,
-        verdict=next((span.word for span in reversed(verdict_spans) if span.word), ""),
+        verdict=last.word if last else "",
+        because=context.because("verdict", last.word, last.because) if last else "",
         judged=given.saw_something,
         spans=verdict_spans,
         phases=tuple(PhaseSpan(str(e.phase), e.at, e.by, e.why) for e in context.counts.all(PhaseBegan)),
@@ -134,7 +145,7 @@ def account(given: Material) -> Account:
         runbook=sign_offs.step_accounts(plan.runbook, context.counts, kept, context.now, night),
         rollback_plan=sign_offs.step_accounts(plan.rollback_plan, context.counts, kept, context.now, night),
         night=night_account(night, context.turns.get(LAST_SAFE_MOMENT, ())),
-        happened=_happened(record),
+        happened=happened(record, context.counts),
         gaps=tuple(Gap(e.since, e.at) for each in kept if isinstance(e := each.entry, ObserverGap)),
         undecided=standing((), context.counts, context.now).latch is not None,
         open=(),
@@ -188,7 +199,7 @@ def _criterion(criterion: Criterion, kind: str, context: _Context) -> CriterionA
         holds_for=criterion.needs,
         state=last.after if last else UNKNOWN,
         since=last.at if last else None,
-        because=last.because if last else "",
+        because=context.because(criterion.id, last.after, last.because) if last else "",
         turns=tuple(turns),
         waived=_waived(criterion.id, context),
         sign_off=sign_offs.asked(criterion.id, status, kept),
@@ -201,7 +212,8 @@ def _item(section: Section, item: Item, context: _Context) -> ItemAccount:
     turns = context.turns.get(item.id, ())
     last = turns[-1] if turns else None
     status = sign_off_status(item.sign_off, item.id, context.counts, None, context.now)
-    state, because = (last.after, last.because) if last else (_never_changed(item), "")
+    state, then = (last.after, last.because) if last else (_never_changed(item), "")
+    because = context.because(item.id, state, then)
     return ItemAccount(
         id=item.id,
         title=item.title,
@@ -225,8 +237,14 @@ def _never_changed(item: Item) -> str:
     return "PENDING" if waits else UNKNOWN
 
 
-def _happened(record: Record) -> tuple[Event, ...]:
-    events = filter(None, map(_event, record.entries))
+def happened(record: Record, counts: Counted) -> tuple[Event, ...]:
+    """Actions and phases of the migration, and the point of no return, by time.
+
+    That the point of no return is undone is said by what counts alone: another cockpit cannot undo it.
+    """
+    counting = {id(each) for each in counts.all(PointOfNoReturn)}
+    held = [e for e in record.entries if not (isinstance(e, PointOfNoReturn) and e.undone) or id(e) in counting]
+    events = filter(None, map(_event, held))
     return tuple(sorted(events, key=lambda event: event.at))
 
 
@@ -236,7 +254,8 @@ def _event(entry: Entry) -> Event | None:
         case Happened():
             return Event(entry.at, entry.subject, formatting.note(entry.text), entry.by)
         case PointOfNoReturn():
-            return Event(entry.at, "point of no return", f"from here a rollback loses {entry.loses}")
+            undone = f"{UNDONE}: {formatting.BACK_AGAIN}"
+            return Event(entry.at, NO_RETURN, undone if entry.undone else f"from here a rollback loses {entry.loses}")
         case SignOff() | Vote() | Waiver() | Acknowledgement() | Decision() | StepBegan() | StepEnded():
             return None
         case PhaseBegan() | GateUsed() | Change() | ObserverGap() | ReleaseSeen() | StepMeasured():

@@ -9,7 +9,7 @@ from itertools import pairwise
 from cockpit import formatting
 from cockpit.decide.states import State, StepState, Word
 from cockpit.report import labels
-from cockpit.report.model import Account, CriterionAccount, Sentence, StepAccount
+from cockpit.report.model import NO_RETURN, UNDONE, Account, CriterionAccount, Event, Sentence, StepAccount
 
 MOST = 3
 """Of one kind named in a sentence; the others are counted."""
@@ -51,7 +51,7 @@ def _outcome(given: Account) -> str:
     words = [span.word for span in given.spans if span.word]
     turns = sum(before != after for before, after in pairwise(words))
     before = f" after {formatting.count(turns, 'change')} of the verdict" if turns else ""
-    because = f": {last.because}" if last.because else ""
+    because = f": {given.because}" if given.because else ""
     done = "; ".join(each for each in (_done("runbook", given.runbook), _done_back(given)) if each)
     return f"It ended in {last.word}, since {labels.stamp(last.since, given)} UTC{before}{because}{f'; {done}' if done else ''}."
 
@@ -73,7 +73,7 @@ def _impact(given: Account) -> str:
     if alarms:
         whole = sum((span.lasted for span in alarms[1:]), alarms[0].lasted)
         parts.append(f"{formatting.duration(whole)} in {' or '.join(dict.fromkeys(span.word for span in alarms))}")
-    lost = next((event.text for event in given.happened if event.subject == "point of no return"), "")
+    lost = _lost([event for event in given.happened if event.subject == NO_RETURN], given)
     unseen = sum((span.lasted for span in given.spans if not span.word), timedelta(0))
     unseen += sum((gap.until - gap.since for gap in given.gaps), timedelta(0))
     parts += [lost] if lost else []
@@ -82,6 +82,16 @@ def _impact(given: Account) -> str:
     if unseen:
         parts.append(f"{formatting.duration(unseen)} in which no cockpit was watching")
     return _sentence(parts)
+
+
+def _lost(noted: Sequence[Event], given: Account) -> str:
+    """What a rollback loses as the record ends; once it loses nothing any more, from when until when it did."""
+    if not noted:
+        return ""
+    last = noted[-1].text
+    if not last.startswith(UNDONE):
+        return last
+    return f"past the point of no return from {labels.stamp(noted[0].at, given)}, {UNDONE} at {labels.stamp(noted[-1].at, given)}"
 
 
 def _tripped(each: CriterionAccount, given: Account) -> str:
@@ -116,10 +126,11 @@ def _decisions(given: Account) -> str:
     alike: dict[tuple[str, str, str], list[str]] = {}
     for each in given.decisions:
         against = f", against the advice {each.advised}" if _against(each.choice, each.advised) else ""
-        alike.setdefault((each.by, each.choice, against), []).append(labels.stamp(each.at, given))
+        decided = formatting.decided(each.choice, each.why)
+        alike.setdefault((each.by, decided, against), []).append(labels.stamp(each.at, given))
     parts = [
-        f"{by} decided to {formatting.decided(choice)} at {formatting.listed(times)}{against}"
-        for (by, choice, against), times in alike.items()
+        f"{by} decided to {decided} at {formatting.listed(times)}{against}"
+        for (by, decided, against), times in alike.items()
     ]
     begun = [each for each in given.phases if each.by and each.phase == "post_deploy"]
     parts += [f"{each.by} began the deployment at {labels.stamp(each.since, given)}" for each in begun]

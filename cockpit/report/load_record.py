@@ -9,6 +9,7 @@ from typing import Any
 
 from cryptography import x509
 
+from cockpit.decide.decide import words_of
 from cockpit.decide.next_action import worded
 from cockpit.decide.situation import Situation
 from cockpit.journal.chain import merged
@@ -60,6 +61,7 @@ def account_of(
             readings=readings,
             saw_something=saw,
             next_actions=worded(last) if last is not None else (),
+            words_at_the_end=words_of(last) if last is not None else {},
         )
     )
 

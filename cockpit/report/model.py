@@ -11,6 +11,7 @@ what is not known is null or empty. `form` says which edition of this structure 
     plan          what was planned                   people      who took part
     sessions      which cockpit watched, from when to when
     verdict       the last word; empty where none was kept
+    because       why it stands as the record ends
     judged        false where no probe returned a value
     spans         the verdict over time              phases      what was being decided
     criteria      success criteria, triggers and guards, with their changes, their sign-offs and their main value over time
@@ -33,6 +34,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 FORM = "cutover-cockpit/account/1"
+NO_RETURN, UNDONE = "point of no return", "undone"
+"""Subject of an event, and how its text begins where the point of no return is not passed any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,6 +397,8 @@ class Account:
     claimed_because: str = ""
     not_counted: tuple[NotCountedAccount, ...] = ()
     night: NightAccount | None = None
+    because: str = ""
+    """Why the verdict stands as the record ends; why it came to be where that is not known."""
     undecided: bool = False
     """Whether a trip that called for a rollback was still waiting for a decision at the end."""
     next_actions: tuple[str, ...] = ()

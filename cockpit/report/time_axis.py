@@ -80,7 +80,7 @@ def _lanes(given: Account, end: datetime) -> Iterator[Lane]:
     decided = [Mark(each.at, "bad") for each in given.decisions]
     yield Lane(
         "Decisions",
-        ", ".join(f"{each.by}: {formatting.decided(each.choice)}" for each in given.decisions),
+        ", ".join(f"{each.by}: {formatting.decided(each.choice, each.why)}" for each in given.decisions),
         (),
         tuple(decided),
     )
@@ -143,5 +143,7 @@ def moments(given: Account) -> list[Moment]:
     found += [
         Moment(vote.at, f"{vote.by} votes {vote.choice} ({gate.title})") for gate in given.gates for vote in gate.votes
     ]
-    found += [Moment(each.at, f"{each.by} decided to {formatting.decided(each.choice)}") for each in given.decisions]
+    found += [
+        Moment(each.at, f"{each.by} decided to {formatting.decided(each.choice, each.why)}") for each in given.decisions
+    ]
     return sorted(found, key=lambda each: each.at)

@@ -27,6 +27,7 @@ TO_COPY = ("planned", "uploading", "diverged", "restored")
 """What a copy would take."""
 MOVING = frozenset({"copy", "verify"})
 """Phases after which files are complete."""
+_PURGE, _RESTORE = "purge", "restore"
 _WAITS = "WAITING FOR GUARDS"
 _HALTED, _NO_SUPERVISOR, _HELD = "HALTED", "NO SUPERVISOR", "HELD BY A GUARD"
 _WANTED = {"run": "RUNNING", "pause": "PAUSED", "drain": "DRAINING", "abort": "ABORTING"}
@@ -87,7 +88,12 @@ class CutoverMigration(Probe[CutoverMigrationParams]):
         Field(
             "verified_share", float, "files read back from S3 (verified or purged) of all", 1.0, "ratio", low=0, high=1
         ),
-        Field("complete", bool, "no run is active and every file is verified or purged", example=True),
+        Field(
+            "complete",
+            bool,
+            "every file is verified or purged, and no run but a purge that goes on is active",
+            example=True,
+        ),
         Field("point_of_no_return", bool, "a purge has begun and files are in S3 alone", example=False),
         Field("only_in_s3", int, "files whose bytes have left the database", 0, "count", low=0),
     )
@@ -123,7 +129,7 @@ def _fields(row: Mapping[str, Any], *, prepared: bool) -> dict[str, FieldValue]:
     only_in_s3 = files["purged"] + int(row.get("not_restored", 0))
     none = Unknown(Reason.NO_DATA, "no file in the ledger", "`cockpit migrate prepare` plans the files of the tables")
     state = _state(run) if prepared else "NOT PREPARED"
-    complete: FieldValue = prepared and verified == ours and not run.get("active", False)
+    complete: FieldValue = prepared and verified == ours and not _unproves(run, state)
     if complete and not ours:
         complete = none
     elif state in (_WANTED["run"], _WAITS) and run["phase"] in MOVING and not files["quarantined"]:
@@ -143,6 +149,15 @@ def _fields(row: Mapping[str, Any], *, prepared: bool) -> dict[str, FieldValue]:
         "point_of_no_return": bool(row.get("purge_began")) and only_in_s3 > 0,
         "only_in_s3": only_in_s3,
     }
+
+
+def _unproves(run: Mapping[str, Any], state: str) -> bool:
+    """Whether what the active run does, or waits for, may leave files other than the verify before it found them: a purge takes
+    bytes only of what was verified, so that one that comes to its end by itself does not.
+    """
+    if not run.get("active"):
+        return False
+    return run["phase"] != _PURGE or state in (_HALTED, _NO_SUPERVISOR, _HELD, _WANTED["pause"])
 
 
 def _state(run: Mapping[str, Any]) -> str:
@@ -182,6 +197,10 @@ def _hint(run: Mapping[str, Any], seen: Mapping[str, Value | None]) -> str:
         return asked.get(str(state), "")
     files = {name: int(str(seen[name])) for name in ITEM_STATES}
     to_copy = sum(files[name] for name in TO_COPY)
+    if phase == _RESTORE and to_copy:  # somebody wanted them in the database: what is next is theirs to decide
+        if left := files["switched"] + files["verified"] + files["purged"]:
+            return f"go on with the restore of {_files(left)}, or begin the copy of {_files(to_copy)}"
+        return f"waive it while the {_files(to_copy)} stay{'s' * (to_copy == 1)} in the database, or copy again"
     if to_copy or not seen["prepared"]:
         return f"begin the copy of {_files(to_copy)}" if to_copy else "begin the copy"
     if files["switched"]:

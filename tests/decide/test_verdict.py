@@ -208,6 +208,24 @@ def test_past_the_point_of_no_return_the_word_is_fix_forward_and_says_what_would
     assert "primary decided to fix forward" in " ".join(scene.situation.verdict.reasons)
 
 
+def test_once_nothing_is_in_s3_alone_a_rollback_loses_nothing_and_is_called_for_again() -> None:
+    passed = PointOfNoReturn(at(135), "the purged documents", "purge 1")
+    scene = Scene(*CALM, ERRORS).feed("0x9").say(passed).feed("0.2")
+    assert scene.word is Word.FIX_FORWARD
+    scene.say(PointOfNoReturn(scene.now, "", "purge 1", undone=True))
+    assert (scene.word, scene.situation.verdict.loses) == (Word.ROLLBACK, "")
+    assert scene.situation.verdict.undone == scene.now
+    scene.say(PointOfNoReturn(scene.now, "two documents", "purge 1"))
+    assert (scene.word, scene.situation.verdict.loses) == (Word.FIX_FORWARD, "two documents")
+
+
+@pytest.mark.parametrize("undone", ["purge 2", ""])
+def test_what_one_purge_took_no_other_brings_back(undone: str) -> None:
+    scene = Scene(*CALM, ERRORS).feed("0x9").say(PointOfNoReturn(at(135), "documents", "purge 1")).feed("0.2")
+    scene.say(PointOfNoReturn(scene.now, "", undone, undone=True))
+    assert (scene.word, scene.situation.verdict.loses) == (Word.FIX_FORWARD, "documents")
+
+
 def test_past_the_point_of_no_return_nothing_else_changes() -> None:
     assert Scene(*CALM, ERRORS).feed("0x9").say(PointOfNoReturn(at(135), "documents")).word is Word.GO
 

@@ -80,7 +80,7 @@ async def test_what_was_stated_and_not_begun_is_in_the_record_with_how_to_go_on(
         controller(tmp_path, str(tmp_path / "no-such-plan.yaml")),
         Watch(plan_of("m"), NoSource(), HandClock()),
     )
-    made.on_death.append(Chronicle(watch).record_death)
+    made.on_death.append(Chronicle(watch.record, watch.clock).record_death)
     made.begin(replace(SHOWN, phase=phase), "it is time")
     await until(lambda: made._started[0].process.code is not None)
     words = made._died()

@@ -157,7 +157,7 @@ async def test_the_point_of_no_return_is_where_the_screens_have_it(
     run(ledger, "purge", **ENDED)
     reading = await read(clients, cockpit_dsn)
     assert (reading.values["point_of_no_return"], reading.values["only_in_s3"]) == (False, 0)
-    assert (await shown(postgres_server)).purge_began is None
+    assert (await shown(postgres_server)).purged == 0
     hold(ledger, {"purged": 1, "quarantined": 1})
     ledger.execute("UPDATE cutover.item SET failed_in = 'restore' WHERE state = 'quarantined'")
     reading, screen = await read(clients, cockpit_dsn), await shown(postgres_server)
@@ -247,6 +247,34 @@ async def test_the_state_is_the_word_of_the_screens(
     assert reading.values["active"] is screen.active
 
 
+IS_STUCK = {"unwatched", "held", "paused", "halted", "left by its supervisor", "left and unguarded"}
+"""Of RUNS: somebody has to do something before they end."""
+
+
+@pytest.mark.parametrize("phase", ["copy", "verify", "purge", "restore"])
+@pytest.mark.parametrize("name", [name for name, given in RUNS.items() if given is not None])
+async def test_a_purge_that_runs_as_it_should_unproves_nothing(
+    clients: Clients,
+    ledger: psycopg.Connection,
+    postgres_server: EmbeddedPostgres,
+    cockpit_dsn: str,
+    name: str,
+    phase: str,
+) -> None:
+    await prepared(postgres_server)
+    hold(ledger, {"verified": 2, "purged": 1})
+    run(ledger, phase, **(RUNS[name] or {}))
+    reading = await read(clients, cockpit_dsn)
+    if RUNS[name] is not None and reading.values["active"] is False:
+        assert reading.values["complete"] is True
+    elif phase == "purge":
+        assert reading.values["complete"] is (name not in IS_STUCK)
+    else:
+        assert reading.values.get("complete") is not True
+    hold(ledger, {"diverged": 1})
+    assert (await read(clients, cockpit_dsn)).values.get("complete") is not True, "it was written after the verify"
+
+
 @pytest.mark.parametrize(
     ("files", "phase", "columns", "hint"),
     [
@@ -262,7 +290,25 @@ async def test_the_state_is_the_word_of_the_screens(
             "see why 2 files could not be moved (quarantined), then retry",
         ),
         ({"verified": 3}, "verify", ENDED, ""),
-        ({"restored": 2}, "restore", ENDED, "begin the copy of 2 files"),
+        (
+            {"restored": 2},
+            "restore",
+            ENDED,
+            "waive it while the 2 files stay in the database, or copy again",
+        ),
+        (
+            {"restored": 2, "planned": 1},
+            "restore",
+            ENDED,
+            "waive it while the 3 files stay in the database, or copy again",
+        ),
+        (
+            {"restored": 2, "purged": 1},
+            "restore",
+            ENDED,
+            "go on with the restore of 1 file, or begin the copy of 2 files",
+        ),
+        ({"restored": 2}, "copy", ENDED, "begin the copy of 2 files"),
         ({"switched": 3}, "copy", RUNS["running"], ""),
         ({"switched": 3}, "copy", RUNS["draining"], ""),
         ({"switched": 3}, "verify", RUNS["halted"], "mend what halted the verify, then resume it"),

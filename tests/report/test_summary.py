@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 from support.records.full_record import at, whole
 
-from cockpit.decide.events import CLEARED, FAULT, INJECTED
+from cockpit.decide.counted import counted
+from cockpit.decide.events import CLEARED, FAULT, INJECTED, PointOfNoReturn, Proof, Record
+from cockpit.report.build import happened
 from cockpit.report.five_sentences import summary
 from cockpit.report.formats.html import html
 from cockpit.report.formats.markdown import markdown
 from cockpit.report.load_record import account_of
+from cockpit.report.missing_plan import unplanned
 from cockpit.report.model import Account, Event, StateChange
 from cockpit.report.open_items import open_items
 from cockpit.report.time_axis import flaps, lanes, moments
@@ -40,6 +43,32 @@ def test_five_sentences_say_what_outcome_impact_decisions_and_what_is_open(accou
     assert "Go / no-go: ann go, bob go" in sentences["Decisions"]
     assert sentences["Left open"].startswith("Next is ann: decide; ")
     assert f"{len(account.open)} questions open" in sentences["Left open"]
+
+
+def test_a_point_of_no_return_that_was_undone_costs_nothing_any_more(account: Account) -> None:
+    def impact(*entries: PointOfNoReturn) -> str:
+        record = Record(list(entries))
+        events = happened(record, counted(unplanned([], "orders", "d1"), record, at(60)))
+        return next(s.text for s in summary(replace(account, happened=events)) if s.about == "Impact")
+
+    passed = PointOfNoReturn(at(28), "65 files that live in S3 alone, and more while the purge goes on", "purge 1")
+    more, undone = replace(passed, at=at(29), loses="400 files"), PointOfNoReturn(at(40), "", "purge 1", undone=True)
+    assert "from here a rollback loses 400 files" in impact(passed, more)
+    assert "65 files" not in impact(passed, more)
+    assert "past the point of no return from 22:28:00, undone at 22:40:00" in impact(passed, more, undone)
+    assert "from here a rollback loses 400 files" in impact(passed, undone, replace(more, at=at(45)))
+    foreign = replace(undone, proof=Proof())
+    assert "undone" not in impact(passed, more, foreign)
+
+
+def test_what_was_begun_of_the_migration_is_named_by_its_phase(account: Account) -> None:
+    begun = [
+        replace(account.decisions[0], choice="migrate", advised="", why=f"it is time ({phase} 3 files of db/app)")
+        for phase in ("copy", "purge", "copy")
+    ]
+    sentences = {each.about: each.text for each in summary(replace(account, decisions=tuple(begun)))}
+    assert "decided to begin the copy at 22:52:00 and 22:52:00" in sentences["Decisions"]
+    assert "decided to begin the purge at 22:52:00;" in sentences["Decisions"]
 
 
 def test_a_night_in_which_nothing_was_done_says_so(account: Account) -> None:

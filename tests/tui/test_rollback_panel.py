@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from tui.kept_nights import START, situation_of
 
 from cockpit import formatting
 from cockpit.decide.situation import ServiceRelease, Situation, StepStatus
 from cockpit.decide.states import StepState, Word
 from cockpit.tui.views import steps
+from cockpit.tui.widgets.grid import fit, without_middle
 
 
 def shown(situation: Situation) -> str:
@@ -30,6 +32,8 @@ def test_the_panel_names_both_revisions_what_is_lost_and_the_time_it_takes() -> 
     assert "takes  " in text
     lost = replace(situation, verdict=replace(situation.verdict, loses="12 files"))
     assert "loses  12 files" in shown(lost)
+    undone = replace(situation, verdict=replace(situation.verdict, undone=START))
+    assert "loses  nothing: the point of no return was passed, and undone at 02:00:00" in shown(undone)
     unseen = replace(situation, releases=(replace(release, runs="", before=""),))
     assert "runs  cannot be seen now" in shown(unseen)
     assert "back to  not noted before the deployment" in shown(unseen)
@@ -48,6 +52,20 @@ def test_the_runbook_names_the_step_under_way_its_owner_and_time_and_the_next() 
 
 def planned(step: StepStatus) -> str:
     return f" ({formatting.duration(step.duration)})" if step.duration else ""
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 140, 160])
+def test_what_stands_behind_a_steps_title_is_not_cut_off(width: int) -> None:
+    situation = situation_of("bad-release")
+    step = replace(situation.rollback_plan[0], title="Revert the service to the " * 4, action="ecs.rollback")
+    ask = next(each.sign_off for each in situation.runbook if each.sign_off)
+    unsigned = replace(step, progress=StepState.DONE, sign_off=ask)
+    for each, behind in ((step, "[ecs.rollback]"), (unsigned, "needs a sign-off")):
+        title = steps.step_row(each, situation, 1).cell("title")
+        column, cells = next(one for one in fit(steps.STEPS, width, {"title": title.cell_len}) if one[0].key == "title")
+        shown_title = without_middle(title, cells) if column.middle else title
+        shown_title.truncate(cells, overflow="ellipsis")
+        assert shown_title.plain.endswith(behind)
 
 
 def test_the_cursor_begins_on_the_decision() -> None:

@@ -54,7 +54,7 @@ def _head(account: Account) -> str:
     tags += [f'<span class="tag">{esc(plan.environment)}</span>'] if plan.environment else []
     last = next((span for span in reversed(account.spans) if span.word), None)
     since = f"since {esc(labels.stamp(last.since, account))} UTC" if last else "no verdict was recorded"
-    because = f"<p>{esc(last.because)}</p>" if last and last.because else ""
+    because = f"<p>{esc(account.because)}</p>" if account.because else ""
     blind = "<p>No probe returned a value to evaluate.</p>" if not account.judged else ""
     word = labels.verdict(account)
     symbol = meaning_of(word).symbol if account.verdict else ""

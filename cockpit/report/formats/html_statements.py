@@ -25,7 +25,7 @@ def _decision(each: DecisionAccount, account: Account) -> str:
     advised += f'<div class="quiet">{esc(each.about)}</div>' if each.about else ""
     subject = f"{esc(each.subject)}: " if each.subject else ""
     return (
-        f'<div class="num">{at(each.at, account)}</div><div><h3>{subject}{esc(formatting.decided(each.choice))}</h3>'
+        f'<div class="num">{at(each.at, account)}</div><div><h3>{subject}{esc(formatting.decided(each.choice, each.why))}</h3>'
         f'<div class="statement"><q>{esc(each.why)}</q> {signed(each.by, "", each.key)}</div>{advised}</div>'
     )
 

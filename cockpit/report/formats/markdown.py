@@ -105,7 +105,7 @@ def _decisions(account: Account) -> Iterator[str]:
         advised = f" (advised: {text(each.advised)})" if each.advised else ""
         who = f"{text(each.by)} ({by_key(each.key)})"
         about = f" ({text(each.about)})" if each.about else ""
-        what = f"**{text(formatting.decided(each.choice))}** by {who}{advised}"
+        what = f"**{text(formatting.decided(each.choice, each.why))}** by {who}{advised}"
         yield f"* {stamp(each.at, account)} {what}: {text(each.why)}{about}"
     if account.acknowledgements:
         yield "\n## Acknowledged: pre-existing\n"

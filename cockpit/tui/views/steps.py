@@ -21,7 +21,9 @@ from cockpit.tui.widgets.grid import Column, Row
 
 STEPS = (
     Column("state", "STATE", 11),
-    Column("title", "STEP", rank=0, least=34, weight=2, most=76),
+    Column(
+        "title", "STEP", rank=0, least=34, weight=2, most=76, middle=True
+    ),  # behind it stand its action and what it needs
     Column("took", "TOOK (PLAN)", 16, rank=1),
     Column("who", "BY", 16, rank=2),
     Column("seen", "SEEN", rank=3, least=24),
@@ -157,8 +159,15 @@ def panel(situation: Situation) -> Iterator[tuple[str, str]]:
         noted = f", noted {formatting.clock(each.noted_at)}" if each.noted_at else ""
         back = f"{each.before}{_digest(each.before_digests)}{noted}"
         yield "back to", back if each.before else "not noted before the deployment: find the revision by hand"
-    yield "loses", situation.verdict.loses or "nothing: no point of no return was passed"
+    yield "loses", situation.verdict.loses or f"nothing: {_no_return(situation.verdict)}"
     yield "takes", _takes(situation)
+
+
+def _no_return(verdict: Verdict) -> str:
+    """Why nothing is lost."""
+    if verdict.undone is None:
+        return "no point of no return was passed"
+    return f"the point of no return was passed, and undone at {formatting.clock(verdict.undone)}"
 
 
 def _digest(digests: Sequence[str]) -> str:

@@ -96,7 +96,7 @@ def _statement(entry: _Statement) -> Change:
                 entry.at,
                 "decision",
                 "",
-                formatting.decided(entry.choice).upper(),
+                formatting.decided(entry.choice, entry.why).upper(),
                 f"{entry.by}{against}: {entry.why}{answers}",
             )
         case _:
@@ -117,7 +117,8 @@ def _event(entry: _Event) -> Change:
         case GateUsed():
             return Change(entry.at, entry.gate, "", "USED", f"{entry.by} to {entry.act}: {'; '.join(entry.votes)}")
         case PointOfNoReturn():
-            return Change(entry.at, "point of no return", "", "PASSED", f"a rollback would lose {entry.loses}")
+            line = formatting.BACK_AGAIN if entry.undone else f"a rollback would lose {entry.loses}"
+            return Change(entry.at, "point of no return", "", "UNDONE" if entry.undone else "PASSED", line)
         case ObserverGap():
             return Change(
                 entry.at, "cockpit", "", "GAP", f"the cockpit was not watching since {formatting.clock(entry.since)}"
