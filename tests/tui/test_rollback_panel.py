@@ -57,7 +57,7 @@ def planned(step: StepStatus) -> str:
 @pytest.mark.parametrize("width", [80, 100, 120, 140, 160])
 def test_what_stands_behind_a_steps_title_is_not_cut_off(width: int) -> None:
     situation = situation_of("bad-release")
-    step = replace(situation.rollback_plan[0], title="Revert the service to the " * 4, action="ecs.rollback")
+    step = replace(situation.rollback_plan[0], title="Revert the service to the " * 4)
     ask = next(each.sign_off for each in situation.runbook if each.sign_off)
     unsigned = replace(step, progress=StepState.DONE, sign_off=ask)
     for each, behind in ((step, "[ecs.rollback]"), (unsigned, "needs a sign-off")):

@@ -202,7 +202,7 @@ def _fact(name: str, fact: str) -> Row:
 def step_row(step: StepStatus, situation: Situation, number: int) -> Row:
     title = Text(f"{number:>2} {step.title}", style=theme.TEXT)
     if step.action:
-        title.append(f"  [{step.action}]", style=f"bold {theme.HOLD}")
+        title.append(f"  [{step.action.uses}]", style=f"bold {theme.HOLD}")
     if step.progress is StepState.DONE and not step.over:
         title.append("  needs a sign-off", style=theme.HOLD)
     cells = (
