@@ -194,7 +194,8 @@ def _hint(run: Mapping[str, Any], seen: Mapping[str, Value | None]) -> str:
         _WANTED["pause"]: f"resume the paused {phase}",
     }
     if run.get("active"):
-        return asked.get(str(state), "")
+        ends = "wait until the restore has ended" if phase == _RESTORE else ""
+        return asked.get(str(state), ends)
     files = {name: int(str(seen[name])) for name in ITEM_STATES}
     to_copy = sum(files[name] for name in TO_COPY)
     if phase == _RESTORE and to_copy:  # somebody wanted them in the database: what is next is theirs to decide

@@ -311,6 +311,8 @@ async def test_a_purge_that_runs_as_it_should_unproves_nothing(
         ({"restored": 2}, "copy", ENDED, "begin the copy of 2 files"),
         ({"switched": 3}, "copy", RUNS["running"], ""),
         ({"switched": 3}, "copy", RUNS["draining"], ""),
+        ({"purged": 3}, "restore", RUNS["running"], "wait until the restore has ended"),
+        ({"purged": 3}, "restore", RUNS["halted"], "mend what halted the restore, then resume it"),
         ({"switched": 3}, "verify", RUNS["halted"], "mend what halted the verify, then resume it"),
         ({"switched": 3}, "verify", RUNS["left by its supervisor"], "go on with the verify, which nobody supervises"),
         ({"planned": 3}, "copy", RUNS["paused"], "resume the paused copy"),

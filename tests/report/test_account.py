@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from decide.scene import CALM, Scene
 from support.records.full_record import Maker, at, whole
 
 from cockpit.decide import events as kinds
-from cockpit.decide.states import Badness, meaning_of
+from cockpit.decide.states import Badness, State, Word, meaning_of
 from cockpit.journal.entry import Actor, Type
 from cockpit.journal.writer import Draft
 from cockpit.report.formats.situation_json import to_plain
@@ -88,6 +90,25 @@ def test_states_are_the_last_words_kept_and_what_was_never_judged_is_unknown(tol
         "item.forgotten": "PENDING",
         "item.never": "UNKNOWN",
     }
+
+
+def test_why_is_why_it_is_so_at_the_end_and_not_why_it_came_to_be(made: Maker, told: Account) -> None:
+    scene = Scene(*CALM).feed("0")
+    status = scene.situation.criteria[0]
+    last = replace(
+        scene.situation,
+        verdict=replace(scene.situation.verdict, word=Word(told.verdict), reasons=("so it is now",)),
+        criteria=(
+            replace(status, id="pool.full", state=State.TRIPPED, because=replace(status.because, line="99 % now")),
+            replace(status, id="site.fast", state=State.PROVING, because=replace(status.because, line="slow now")),
+        ),
+    )
+    found = account_of(made.folder, last=last)
+    then, now = ({each.id: each.because for each in one.criteria} for one in (told, found))
+    assert now == then | {"pool.full": "99 % now"}, "in another state than the record's last it is of another moment"
+    assert found.because == "so it is now"
+    assert "so it is now" in found.summary[1].text
+    assert told.because == told.spans[-1].because
 
 
 def test_steps_as_planned_and_as_they_went(told: Account) -> None:

@@ -11,11 +11,20 @@ from decide.scene import CALM, HERE, gate, plan
 
 from cockpit.decide.board import Board
 from cockpit.decide.decide import decide
-from cockpit.decide.events import Entry, PhaseBegan, PointOfNoReturn, Record, StepBegan, StepEnded, StepMeasured
+from cockpit.decide.events import (
+    Decision,
+    Entry,
+    PhaseBegan,
+    PointOfNoReturn,
+    Record,
+    StepBegan,
+    StepEnded,
+    StepMeasured,
+)
 from cockpit.decide.situation import Situation
 from cockpit.plan.change_window import ChangeWindow
 from cockpit.plan.model import Phase, Step
-from cockpit.tui.views import gantt, steps
+from cockpit.tui.views import gantt, steps, timeline
 from cockpit.tui.widgets.banner import banner_lines
 from cockpit.tui.widgets.grid import fit
 
@@ -139,6 +148,15 @@ def test_the_banner_before_the_deployment_and_past_the_point_of_no_return() -> N
     assert "decide by" not in banner(night(20))
     gone = PointOfNoReturn(BEGIN + minutes(50), "12 files")
     assert "  past the point of no return: fix forward" in banner(night(60, gone))
+    undone = replace(gone, at=BEGIN + minutes(55), loses="", undone=True)
+    assert "  decide by" in banner(night(60, gone, undone))
+    assert [timeline.as_change(each).after for each in (gone, undone)] == ["PASSED", "UNDONE"]
+
+
+@pytest.mark.parametrize("phase", ["copy", "verify", "purge", "restore"])
+def test_the_timeline_names_the_phase_of_the_migration_that_was_decided_on(phase: str) -> None:
+    decided = Decision(BEGIN, "migrate", "primary", f"it is time ({phase} 3 files of db/app)")
+    assert timeline.as_change(decided).after == phase.upper()
 
 
 def test_a_plan_without_a_window_has_neither() -> None:

@@ -96,7 +96,7 @@ def _statement(entry: _Statement) -> Change:
                 entry.at,
                 "decision",
                 "",
-                formatting.decided(entry.choice, entry.why).upper(),
+                formatting.decided(entry.choice, entry.why).removeprefix("begin the ").upper(),
                 f"{entry.by}{against}: {entry.why}{answers}",
             )
         case _:
