@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cockpit.plan.load import PlanError
+from cockpit.plan.model import VERDICT
 from cockpit.stories.story_file import load_story
 from cockpit.stories.story_run import play_through
 
@@ -53,6 +54,6 @@ def outcome_of(path: str, given: dict[str, str]) -> Outcome:
         verdicts=tuple(
             ((change.at - ended.started_at).total_seconds(), str(change.after), change.because)
             for change in ended.changes
-            if change.subject == "verdict"
+            if change.subject == VERDICT
         ),
     )

@@ -24,7 +24,7 @@ from cockpit.decide.steps import steps
 from cockpit.decide.verdict import has_ended, verdict
 from cockpit.decide.visibility import probe_statuses, root_causes, sight
 from cockpit.decide.world_back import WorldBack, all_clear, world_back
-from cockpit.plan.model import Criterion, Phase, Plan
+from cockpit.plan.model import VERDICT, Criterion, Phase, Plan
 
 
 def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation:
@@ -134,7 +134,7 @@ def changes(before: Situation, after: Situation) -> Iterator[Change]:
 def words_of(situation: Situation) -> dict[str, tuple[str, str]]:
     """The word of the verdict ("verdict"), and of each criterion, guard, item and gate by id, with why it is so now."""
     verdict = situation.verdict
-    return {"verdict": (verdict.word, next(iter(verdict.reasons), "")), **_words_of_lines(situation)}
+    return {VERDICT: (verdict.word, next(iter(verdict.reasons), "")), **_words_of_lines(situation)}
 
 
 def _words_of_lines(situation: Situation) -> dict[str, tuple[str, str]]:
@@ -163,4 +163,4 @@ def _turn(before: Verdict, after: Verdict, now: datetime) -> Change | None:
         return None
     answered = before.latch is not None and after.latch is None
     because = after.decided if answered and after.decided else next(iter(after.reasons), "")
-    return Change(now, "verdict", before.word, after.word, because, after.latch.trips if after.latch else ())
+    return Change(now, VERDICT, before.word, after.word, because, after.latch.trips if after.latch else ())

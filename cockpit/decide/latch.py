@@ -16,7 +16,7 @@ from cockpit.decide.criterion import Judged
 from cockpit.decide.events import DECISION, Change, Decision, Occurrence
 from cockpit.decide.situation import Latch
 from cockpit.decide.states import State, Word
-from cockpit.plan.model import Severity
+from cockpit.plan.model import VERDICT, Severity
 
 ROLLING_BACK = frozenset(word for word in Word if word.calls_for_decision)
 COURSES = frozenset({"execute", "fix_forward"})
@@ -124,7 +124,7 @@ def _majors(judged: Sequence[Judged], shown: Sequence[Cause], answers: _Answers)
 def _shown(judged: Sequence[Judged], record: Counted) -> Iterator[Cause]:
     """What the record shows as latched in this phase."""
     began = record.place(record.phase())
-    for change in record.turns.get("verdict", ()):
+    for change in record.turns.get(VERDICT, ()):
         if change.after in ROLLING_BACK and record.place(change) > began:
             given = change.latched if change.latched is not None else _unnamed(change, judged, record)
             for named in given:
@@ -148,7 +148,7 @@ def _ended(course: Decision | None, record: Counted) -> datetime | None:
     if course is None or course.answers is None:
         return None
     place = record.place(course)
-    later = (c for c in reversed(record.turns.get("verdict", ())) if c.after not in ROLLING_BACK)
+    later = (c for c in reversed(record.turns.get(VERDICT, ())) if c.after not in ROLLING_BACK)
     ends = [change.at for change in later if record.place(change) > place]
     return ends[-1] if ends else None
 

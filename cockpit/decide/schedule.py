@@ -16,7 +16,7 @@ from cockpit.decide.situation import GateStatus, PathStep, StepStatus, Verdict
 from cockpit.decide.states import RollbackFit, StepState, Word
 from cockpit.decide.timing import LAST, SOON, NightEnd, Schedule, StepTime, WayBack
 from cockpit.plan.change_window import Opening
-from cockpit.plan.model import Phase, Plan, Step
+from cockpit.plan.model import VERDICT, Phase, Plan, Step
 from cockpit.plan.step_graph import StepGraph, StepGraphs
 
 _NOTHING = timedelta(0)
@@ -271,6 +271,6 @@ def _earliest_go(plan: Plan, seen: Seen, now: datetime) -> datetime | None:
     """Before when GO cannot come, by the estimates there are; None where it stands, or waits for a decision."""
     if seen.verdict.word is not Word.HOLD:
         return None
-    if [step.subject for step in seen.path_to_go] == ["verdict"]:
+    if [step.subject for step in seen.path_to_go] == [VERDICT]:
         return seen.path_to_go[0].eta
     return max([now, *(step.eta for step in seen.path_to_go if step.eta is not None)]) + plan.verdict_dwell

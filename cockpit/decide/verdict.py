@@ -13,7 +13,7 @@ from cockpit.decide.obstacles import Judgement, Obstacle, Urgency, cause, deploy
 from cockpit.decide.situation import Badge, CriterionStatus, Latch, PathStep, Verdict
 from cockpit.decide.states import Check, State, Word
 from cockpit.decide.world_back import WorldBack
-from cockpit.plan.model import Kind, Severity
+from cockpit.plan.model import VERDICT, Kind, Severity
 
 
 def verdict(judgement: Judgement) -> tuple[Verdict, tuple[PathStep, ...]]:
@@ -33,7 +33,7 @@ def verdict(judgement: Judgement) -> tuple[Verdict, tuple[PathStep, ...]]:
             return _go(judgement, ready), ()
         wait = formatting.duration(ready - judgement.now)
         line = f"everything holds; GO in {wait} if it stays so"
-        found = [Obstacle(Urgency.WAITING, line, PathStep("everything must keep holding", "verdict", ready))]
+        found = [Obstacle(Urgency.WAITING, line, PathStep("everything must keep holding", VERDICT, ready))]
     return _hold(judgement, found), tuple(each.step for each in found)
 
 
@@ -60,7 +60,7 @@ def _roll_back(judgement: Judgement, latch: Latch) -> Verdict:
 def _under_way(judgement: Judgement, course: Decision) -> Verdict:
     """A decision is being carried out: what was decided, and what is missing until it is done."""
     lines = [_decided(course), *judgement.back.missing]
-    shown = next((c for c in reversed(judgement.record.turns.get("verdict", ())) if c.after != c.before), None)
+    shown = next((c for c in reversed(judgement.record.turns.get(VERDICT, ())) if c.after != c.before), None)
     since = shown.at if shown is not None and Word(shown.after).calls_for_decision else course.at
     return _calling(judgement, since, lines, None, course)
 
@@ -142,7 +142,7 @@ def _past(status: CriterionStatus) -> str:
 
 def _hold(judgement: Judgement, found: Sequence[Obstacle]) -> Verdict:
     lines = (*reasons(judgement, found), *(_decided(each) for each in judgement.stands.dismissals))
-    shown = shown_since(judgement.record.latest(Change, "verdict"), Word.HOLD, judgement.now)
+    shown = shown_since(judgement.record.latest(Change, VERDICT), Word.HOLD, judgement.now)
     turns_in = _turns_in(judgement)
     return Verdict(
         Word.HOLD,

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from cockpit.decide.events import LAST_SAFE_MOMENT
 from cockpit.decide.states import RollbackFit, Word
+from cockpit.plan.model import VERDICT
 from probes.known_secrets import remember
 from probes.redact import one_line
 
@@ -68,7 +69,7 @@ class Notice:
     def line(self) -> str:
         """What happened, on one line, without secrets."""
         where = f"{self.plan} ({self.environment})" if self.environment else self.plan
-        what = f"{self.before} -> {self.label}" if self.subject == "verdict" else f"{self.subject}: {self.label}"
+        what = f"{self.before} -> {self.label}" if self.subject == VERDICT else f"{self.subject}: {self.label}"
         drill = f"{REHEARSAL}: " if self.rehearsal else ""
         return one_line(f"{drill}{where} {what}", 300)
 
@@ -130,7 +131,7 @@ class PagerDuty:
     def wants(self, notice: Notice) -> bool:
         if notice.subject == LAST_SAFE_MOMENT:
             return notice.nearer or notice.before in _NEARER
-        return notice.subject == "verdict" and notice.after in (*_CALLING, *_OVER)
+        return notice.subject == VERDICT and notice.after in (*_CALLING, *_OVER)
 
     def body(self, notice: Notice, head: str) -> str:
         of_moment = notice.subject == LAST_SAFE_MOMENT

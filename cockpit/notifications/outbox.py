@@ -17,6 +17,7 @@ from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.notifications.channels import Channel, Notice
+from cockpit.plan.model import VERDICT
 from probes.clients.http import HttpClient
 from probes.clients.threads import in_thread
 from probes.reading import Unseen
@@ -174,7 +175,7 @@ class Notices:
 
     def _notice(self, change: Change) -> Notice:
         plan, verdict = self._watch.plan, self._watch.situation.verdict
-        shown = change.subject == "verdict" and verdict.word == change.after
+        shown = change.subject == VERDICT and verdict.word == change.after
         return Notice(
             at=change.at,
             plan=plan.name,

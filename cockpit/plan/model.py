@@ -17,6 +17,8 @@ from cockpit.plan.step_action import StepAction, Synthetic
 from cockpit.plan.surroundings import Risk, Secret, Service, Variable
 from probes.reading import Field
 
+VERDICT = "verdict"
+"""The verdict's name among the subjects of a record: nothing of a plan has it as its id."""
 VERDICT_DWELL = timedelta(seconds=60)
 MIN_SAMPLES = 3
 """Real samples a window needs: two points are a line through anything."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cockpit.decide.events import Change, Record
-from cockpit.plan.model import Plan
+from cockpit.plan.model import VERDICT, Plan
 from cockpit.replay.player import SeekIndex
 from cockpit.replay.trace import Decided, ReadingTaken, Trace
 from probes.reading import Reading
@@ -68,7 +68,7 @@ class Replay:
         self._verdicts_at = [
             step.at
             for step in trace.steps
-            if isinstance(step, Decided) and any(change.subject == "verdict" for change in step.changes)
+            if isinstance(step, Decided) and any(change.subject == VERDICT for change in step.changes)
         ]
         self.situation = self._player.shown(trace.started_at)
         if at is not None:

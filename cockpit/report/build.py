@@ -36,7 +36,7 @@ from cockpit.decide.sign_off import sign_off_status
 from cockpit.journal.codec import to_body
 from cockpit.journal.entry import Line
 from cockpit.journal.provenance import Kind
-from cockpit.plan.model import Criterion, Item, Plan, Section
+from cockpit.plan.model import VERDICT, Criterion, Item, Plan, Section
 from cockpit.report import sign_offs
 from cockpit.report.five_sentences import summary
 from cockpit.report.model import (
@@ -111,7 +111,7 @@ def account(given: Material) -> Account:
     """Everything a record holds, as of its last entry."""
     context = _context(given)
     plan, record, kept = given.plan, context.record, given.kept
-    verdict_spans = spans(context.turns.get("verdict", ()), context.watched)
+    verdict_spans = spans(context.turns.get(VERDICT, ()), context.watched)
     guards = plan.guards()
     listed = [*((each, str(each.kind)) for each in plan.criteria()), *((each, "guard") for each in guards)]
     criteria = tuple(_criterion(each, kind, context) for each, kind in listed)
@@ -128,7 +128,7 @@ def account(given: Material) -> Account:
         closed=bool(context.watched) and all(each.closed for each in context.watched),
         plan=given.planned,
         verdict=last.word if last else "",
-        because=context.because("verdict", last.word, last.because) if last else "",
+        because=context.because(VERDICT, last.word, last.because) if last else "",
         judged=given.saw_something,
         spans=verdict_spans,
         phases=tuple(PhaseSpan(str(e.phase), e.at, e.by, e.why) for e in context.counts.all(PhaseBegan)),

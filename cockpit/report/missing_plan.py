@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from cockpit.decide.events import Change, Entry, SignOff, StepBegan, StepEnded, Vote
 from cockpit.decide.states import Check, GateState, State
-from cockpit.plan.model import Criterion, Gate, Item, Kind, Phase, Plan, Poll, Section, Step
+from cockpit.plan.model import VERDICT, Criterion, Gate, Item, Kind, Phase, Plan, Poll, Section, Step
 from cockpit.plan.position import Position
 
 HERE = Position("plan.yaml", 0)
@@ -45,6 +45,6 @@ def unplanned(entries: Sequence[Entry], name: str, digest: str) -> Plan:
 def _words(entries: Iterable[Entry]) -> dict[str, set[str]]:
     words: dict[str, set[str]] = {}
     for entry in entries:
-        if isinstance(entry, Change) and entry.subject != "verdict":
+        if isinstance(entry, Change) and entry.subject != VERDICT:
             words.setdefault(entry.subject, set()).update((entry.before, entry.after))
     return words

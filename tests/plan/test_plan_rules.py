@@ -311,3 +311,8 @@ migration: {database: d, bucket: b, tables: [{name: t}], guards: [{id: g, title:
     loaded = plan(text)
     assert sorted(condition.source[-1] for condition in loaded.conditions()) == ["1", "2", "3", "4", "5"]
     assert "unused" not in " ".join(summarise(loaded))
+
+
+def test_nothing_has_the_verdict_s_own_name_for_its_changes_would_be_the_verdict_s() -> None:
+    judged = "success_criteria: [{id: verdict, title: S, success_condition: live.running > 0}]\n"
+    assert "the id 'verdict' is the verdict's own: give it another" in [each.message for each in problems(judged)]

@@ -15,7 +15,21 @@ from cockpit.plan.compiler.step_order import StepOrder
 from cockpit.plan.compiler.window_moments import change_window
 from cockpit.plan.document.document import GatePart, HeaderPart, ItemPart, SignOffPart, StepPart
 from cockpit.plan.document.entries import STAND_IN, Parts, Placed
-from cockpit.plan.model import VERDICT_DWELL, Ask, Gate, Item, Person, Phase, Plan, Poll, Section, Step, Target, Witness
+from cockpit.plan.model import (
+    VERDICT,
+    VERDICT_DWELL,
+    Ask,
+    Gate,
+    Item,
+    Person,
+    Phase,
+    Plan,
+    Poll,
+    Section,
+    Step,
+    Target,
+    Witness,
+)
 from cockpit.plan.names import unique
 from cockpit.plan.position import Position
 from cockpit.plan.source.parts_of_plan import BUILT_IN
@@ -186,7 +200,7 @@ class Compiler:
         guards = migration.guards if migration else ()
         owners: list[tuple[Path_, str]] = [*items, *((path, part.id) for placed in named for path, part in placed)]
         owners += [(("migration", "guards", index), guard.id) for index, guard in enumerate(guards)]
-        unique(self.tree, (((*path, "id"), id_) for path, id_ in owners))
+        unique(self.tree, (((*path, "id"), id_) for path, id_ in owners), {VERDICT: "the verdict's"})
         unique(self.tree, (((*path, "id"), person.id) for path, person in parts.people))
 
     def _at(self, path: Path_) -> Position:

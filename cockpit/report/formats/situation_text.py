@@ -9,7 +9,7 @@ from cockpit import formatting
 from cockpit.decide.events import Change
 from cockpit.decide.next_action import worded
 from cockpit.decide.situation import CriterionStatus, PathStep, Situation
-from cockpit.plan.model import Kind
+from cockpit.plan.model import VERDICT, Kind
 from cockpit.report.escaping import safe
 
 
@@ -68,5 +68,5 @@ def verdict_changes(changes: Sequence[Change], start: datetime) -> list[str]:
     return [
         f"{formatting.clock(c.at)}  +{formatting.duration(c.at - start):8} {c.before} -> {c.after}: {c.because}"
         for c in changes
-        if c.subject == "verdict"
+        if c.subject == VERDICT
     ]

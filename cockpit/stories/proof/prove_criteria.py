@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import Word
-from cockpit.plan.model import Criterion, Item, OnUnknown, Phase, Plan, ProbeSpec
+from cockpit.plan.model import VERDICT, Criterion, Item, OnUnknown, Phase, Plan, ProbeSpec
 from cockpit.stories.plan_slice import at_once, plan_slice, without_signing
 from cockpit.stories.played_faults import longest_wait
 from cockpit.stories.proof.proven import CriterionProven, GoProven, LineProven, ProbeProven
@@ -71,7 +71,7 @@ def prove_go(plan: Plan, healthy: Values) -> GoProven:
         situation, began = run.watch.situation, run.director.deployed_at
         if situation.verdict.word is Word.GO and situation.verdict.phase is Phase.POST_DEPLOY and began is not None:
             return GoProven(_whole(situation.now - began), next(reversed(waits), ""))
-        waiting = [step.subject for step in situation.path_to_go if step.subject not in ("", "verdict")]
+        waiting = [step.subject for step in situation.path_to_go if step.subject not in ("", VERDICT)]
         if waiting and began is not None:
             waits.pop(waiting[0], None)
             waits[waiting[0]] = None

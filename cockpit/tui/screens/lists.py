@@ -13,6 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from cockpit.decide.situation import GateStatus, ItemStatus
+from cockpit.plan.model import VERDICT
 from cockpit.tui import theme
 from cockpit.tui.action_registry import CHECKLIST_FOOTER
 from cockpit.tui.screens.base import FrameScreen
@@ -369,7 +370,7 @@ class TimelineScreen(ListScreen):
         change = change_of(self.cockpit.cutover, row.key)
         if change is None:
             return ()
-        what = "verdict" if change.subject == "verdict" else row.cell("subject").plain
+        what = "verdict" if change.subject == VERDICT else row.cell("subject").plain
         return ((f"{what}: {change.because or 'no reason was recorded'}", theme.TEXT),)
 
     def subject(self) -> str:

@@ -11,6 +11,7 @@ from cockpit import formatting
 from cockpit.decide.events import Change, Entry, Record, Statement
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import Check, State
+from cockpit.plan.model import VERDICT
 from cockpit.tui import theme
 from cockpit.tui.text import plain
 from cockpit.tui.views import timeline
@@ -97,7 +98,7 @@ def away_lines(
     head = f"WHILE YOU WERE AWAY ({away}, since {formatting.clock(since)}): {formatting.count(len(new), 'change')}"
     lines = [Text(head + (", all of them on the timeline" if len(new) > most else ""), style=f"bold {theme.STRONG}")]
     # The verdict's own changes are never left out for others.
-    ranked = sorted(range(len(new)), key=lambda place: getattr(new[place], "subject", "") != "verdict")
+    ranked = sorted(range(len(new)), key=lambda place: getattr(new[place], "subject", "") != VERDICT)
     shown = timeline.changes([new[place] for place in sorted(ranked[:most])], situation)
     items = _items(situation)
     lines += [entry_line(change, titles, items, new=True) for change in shown]

@@ -16,6 +16,7 @@ from cockpit.decide.events import Change
 from cockpit.decide.situation import CriterionStatus, GateStatus, ItemStatus, ProbeStatus
 from cockpit.decide.states import Check, State
 from cockpit.engine.ports import Watching
+from cockpit.plan.model import VERDICT
 from cockpit.plan.position import Position
 from cockpit.tui import theme
 from cockpit.tui.text import hanging, plain, wrapped
@@ -169,7 +170,7 @@ class _Page:
         def word(text: str, subject: str) -> Text:
             return recorded_text(text, of=Check if subject in items else State)
 
-        what = "Verdict" if change.subject == "verdict" else titled.get(change.subject, change.subject)
+        what = "Verdict" if change.subject == VERDICT else titled.get(change.subject, change.subject)
         turn = " → ".join(word(each, change.subject).plain[2:] for each in (change.before, change.after))
         text = self._lines(f"{what}: {turn}", f"bold {theme.STRONG}")
         text += self._facts(word(change.after, change.subject), [f"at {formatting.clock(change.at)} UTC"])

@@ -7,7 +7,7 @@ from pathlib import Path
 from cockpit import formatting
 from cockpit.decide.events import Change
 from cockpit.decide.situation import CriterionStatus, GateStatus, ItemStatus, ProbeStatus, Situation
-from cockpit.plan.model import Plan
+from cockpit.plan.model import VERDICT, Plan
 from cockpit.report.formats.situation_json import situation_json
 from cockpit.report.formats.situation_text import situation_text
 
@@ -32,7 +32,7 @@ def line(situation: Situation, subject: Subject | None) -> str:
 
 def change_line(plan: Plan, change: Change) -> str:
     """One line of the timeline."""
-    what = "verdict" if change.subject == "verdict" else titles(plan).get(change.subject, change.subject)
+    what = "verdict" if change.subject == VERDICT else titles(plan).get(change.subject, change.subject)
     return f"{change.at:%H:%M:%S} UTC {what}: {change.before} → {change.after}: {change.because}"
 
 

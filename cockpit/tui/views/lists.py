@@ -21,7 +21,7 @@ from cockpit.decide.situation import (
     Situation,
 )
 from cockpit.decide.states import Check, Shown, State, Visibility, known_meaning
-from cockpit.plan.model import Kind, Phase
+from cockpit.plan.model import VERDICT, Kind, Phase
 from cockpit.tui import theme
 from cockpit.tui.widgets.chart import bar, sparkline
 from cockpit.tui.widgets.grid import Cells, Column, LateCells, Row
@@ -365,7 +365,7 @@ def timeline(changes: Sequence[Change], titles: dict[str, str], items: Container
     """Every change, the newest first; verdicts stand out. `items`: ids of checklist items, whose words are their own."""
     rows = []
     for number, change in reversed(list(enumerate(changes))):
-        verdict = change.subject == "verdict"
+        verdict = change.subject == VERDICT
         of = Check if change.subject in items else State
         subject = "VERDICT" if verdict else titles.get(change.subject, change.subject)
         cells = (

@@ -12,7 +12,7 @@ from cockpit.decide.because import Explanation, Observed, Threshold
 from cockpit.decide.events import Change, PhaseBegan, Record
 from cockpit.decide.situation import CriterionStatus, ItemStatus, Situation
 from cockpit.decide.states import Word, known_meaning
-from cockpit.plan.model import Kind, Phase
+from cockpit.plan.model import VERDICT, Kind, Phase
 from cockpit.tui import theme
 from cockpit.tui.text import plain
 from cockpit.tui.views.lists import Series, value
@@ -35,7 +35,7 @@ def marks(record: Record) -> list[Mark]:
     for entry in record.entries[-MARKED:]:
         if isinstance(entry, PhaseBegan) and entry.phase is Phase.POST_DEPLOY:
             found.append(Mark(entry.at, "▲", theme.STRONG))
-        elif isinstance(entry, Change) and entry.subject == "verdict":
+        elif isinstance(entry, Change) and entry.subject == VERDICT:
             meaning = known_meaning(entry.after) if entry.after in set(Word) else None
             found.append(Mark(entry.at, "◆", theme.of_meaning(meaning) if meaning else theme.TEXT))
     return found
