@@ -338,9 +338,8 @@ async def _supervised(
     async def supervised() -> str:
         supervising = asyncio.create_task(supervisor.run(), name="rounds and guards")
         try:
-            async with _guards(
-                context, guarded=guarded
-            ) as guards:  # AWS may take its time: the run is supervised meanwhile
+            # AWS may take its time: the run is supervised meanwhile.
+            async with _guards(context, guarded=guarded) as guards:
                 supervisor.judged_by(guards)
                 outcome = await supervising
                 await workers.ended(30)
