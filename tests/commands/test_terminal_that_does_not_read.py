@@ -6,6 +6,7 @@ import os
 import sqlite3
 import termios
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def terminal(tmp_path: Path, site: Site) -> Iterator[Terminal]:
 def kept(folder: Path) -> int:
     """Readings in the record so far."""
     (record,) = list_records(folder / "cockpit" / "records")
-    with sqlite3.connect(f"file:{record.readings}?mode=ro", uri=True) as database:
+    with closing(sqlite3.connect(f"file:{record.readings}?mode=ro", uri=True)) as database:
         return int(database.execute("SELECT count(*) FROM readings").fetchone()[0])
 
 

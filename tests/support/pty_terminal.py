@@ -19,6 +19,13 @@ import psutil
 from support.waiting import LAST_RESORT_S
 
 
+def readable(descriptor: int, seconds: float) -> bool:
+    """Whether there is something to read, waited for so long. Where many files are open, select() refuses the newest."""
+    ready = select.poll()
+    ready.register(descriptor, select.POLLIN)
+    return bool(ready.poll(seconds * 1000))
+
+
 class Terminal:
     """A process in a pseudo-terminal."""
 
@@ -61,7 +68,7 @@ class Terminal:
         """Seconds until `text` has been written to the screen."""
         began, seen = time.monotonic(), b""
         while time.monotonic() - began < timeout_s:
-            if select.select([self.fd], [], [], 0.05)[0]:
+            if readable(self.fd, 0.05):
                 seen = seen[-200:] + os.read(self.fd, 65536)
                 if text in seen:
                     return time.monotonic() - began
@@ -74,7 +81,7 @@ class Terminal:
         """What it writes in that time."""
         found, until = b"", time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            if select.select([self.fd], [], [], left)[0]:
+            if readable(self.fd, left):
                 found += os.read(self.fd, 65536)
         return found
 
@@ -108,7 +115,7 @@ class Terminal:
         while not condition():
             if time.monotonic() > ends:
                 raise TimeoutError(f"never so; the screen had {found[-500:]!r}")
-            if select.select([self.fd], [], [], 0.01)[0]:
+            if readable(self.fd, 0.01):
                 with suppress(OSError):  # EIO: it has ended
                     found += os.read(self.fd, 65536)
         return found + self._ready()
@@ -116,7 +123,7 @@ class Terminal:
     def _ready(self) -> bytes:
         found = b""
         with suppress(OSError):
-            while select.select([self.fd], [], [], 0)[0] and (more := os.read(self.fd, 65536)):
+            while readable(self.fd, 0) and (more := os.read(self.fd, 65536)):
                 found += more
         return found
 
@@ -135,7 +142,7 @@ class Terminal:
         while not self.ended():
             if time.monotonic() - began > LAST_RESORT_S:
                 os.kill(self.pid, signal.SIGKILL)
-            if select.select([self.fd], [], [], 0.01)[0]:
+            if readable(self.fd, 0.01):
                 try:
                     os.read(self.fd, 65536)
                 except OSError:
