@@ -13,9 +13,9 @@ from typing import Any
 
 from probes.aws.ecs import ServiceParams, service_url
 from probes.aws.image_names import own
-from probes.aws.task_pages import PAGE, Described, TaskPages
 from probes.clients.arns import arn
 from probes.clients.clients import Clients
+from probes.clients.long_list import Entries, LongList
 from probes.demand import AWS_ALONE
 from probes.periods import Duration
 from probes.probe import Probe
@@ -24,8 +24,8 @@ from probes.redact import one_line
 
 LISTED_RUNNING, LISTED_STOPPED = 2, 1
 """Pages of each list that one reading asks for, whatever the size of the service: with their descriptions, six calls."""
-MOST_TASKS = 1e9
-"""More than any service has: the upper end of a count that is known from below."""
+PAGE = 100
+"""The most that ListTasks gives at once, and DescribeTasks takes (their API reference)."""
 RETURNING = "Scaling activity initiated by"
 """How ECS words the stop of a task that a deployment or scaling asked for: not a failure."""
 
@@ -93,9 +93,14 @@ class EcsTasks(Probe[TasksParams]):
 
     def __init__(self, params: TasksParams, clients: Clients) -> None:
         super().__init__(params, clients)
-        of = {"cluster": params.cluster, "serviceName": params.service}
-        self._running = TaskPages(clients, "RUNNING", LISTED_RUNNING, **of)
-        self._stopped = TaskPages(clients, "STOPPED", LISTED_STOPPED, **of)
+        self._running = self._tasks("RUNNING", LISTED_RUNNING)
+        self._stopped = self._tasks("STOPPED", LISTED_STOPPED)
+
+    def _tasks(self, status: str, most: int) -> LongList:
+        return LongList(
+            self.clients, "ecs", "list_tasks", "taskArns", most=most, page_key="nextToken",
+            cluster=self.params.cluster, serviceName=self.params.service, desiredStatus=status,
+        )  # fmt: skip
 
     async def read(self, now: datetime) -> Reading:
         cluster, service = self.params.cluster, self.params.service
@@ -105,7 +110,7 @@ class EcsTasks(Probe[TasksParams]):
             await self._read_on(now)
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query, console_url=url))
-        tasks = list({**self._running.tasks, **self._stopped.tasks}.values())
+        tasks = list({**self._running.entries, **self._stopped.entries}.values())
         ended = {how: _ended(tasks, how, now - self.params.window) for how in End}
         shown = sorted(
             (*ended[End.FAILED], *ended[End.UNKNOWN], *ended[End.INTERRUPTED]), key=_stopped_at, reverse=True
@@ -126,7 +131,7 @@ class EcsTasks(Probe[TasksParams]):
         """What to know where one reading is not enough to see all tasks."""
         if as_of == now and self._running.whole and self._stopped.whole:
             return ()
-        count = len(self._running.tasks) + len(self._stopped.tasks)
+        count = len(self._running.entries) + len(self._stopped.entries)
         return (
             f"{count} tasks, read {(LISTED_RUNNING + LISTED_STOPPED) * PAGE} at a time: as of {as_of:%H:%M:%S} or later",
         )
@@ -135,12 +140,13 @@ class EcsTasks(Probe[TasksParams]):
         """Read the next pages of both lists, and what has become of the tasks on them. Raises Unseen."""
         lists = (self._running, self._stopped)
         found = [await each.read_on() for each in lists]
-        asked = [each.to_describe(pages) for each, pages in zip(lists, found, strict=True)]
+        asked = [_changing(each.entries, pages.listed) for each, pages in zip(lists, found, strict=True)]
         described = await self._described(tuple(dict.fromkeys(arn for arns in asked for arn in arns)), asked[1])
         for each, pages in zip(lists, found, strict=True):
-            each.take(pages, described, now)
+            known = {**each.entries, **described}
+            each.take(pages, {arn: known[arn] for arn in pages.listed if arn in known}, now)
 
-    async def _described(self, arns: Sequence[str], stopped: Collection[str]) -> Described:
+    async def _described(self, arns: Sequence[str], stopped: Collection[str]) -> Entries:
         """Every listed task. One left out of a successful answer would be a failure nobody counts, so it is PARTIAL."""
         at_once = [arns[start : start + PAGE] for start in range(0, len(arns), PAGE)]
         calls = (
@@ -159,15 +165,17 @@ class EcsTasks(Probe[TasksParams]):
         return tasks
 
 
+def _changing(known: Entries, listed: Sequence[str]) -> tuple[str, ...]:
+    """The tasks to look at: one that has stopped changes no more."""
+    return tuple(dict.fromkeys(arn for arn in listed if known.get(arn, {}).get("lastStatus") != "STOPPED"))
+
+
 def _from_below(
-    values: Mapping[str, Any], unknown: Mapping[str, Unknown], read: TaskPages
+    values: Mapping[str, Any], unknown: Mapping[str, Unknown], read: LongList
 ) -> tuple[dict[str, Any], dict[str, Unknown]]:
-    """What is known while some of a list has never been read: counts can only grow, and the rest is open."""
-    detail = f"the service has more tasks than one reading asks for: {len(read.tasks)} have been seen so far"
-    partial = Unknown(Reason.PARTIAL, detail, "wait: each reading goes on with the next ones")
+    """What is known while some of a list has never been read: every whole number here is a count."""
     counts = {name: value for name, value in values.items() if isinstance(value, int) and not isinstance(value, bool)}
-    opened = {name: replace(partial, bounds=Bounds(float(count), MOST_TASKS)) for name, count in counts.items()}
-    return {}, dict.fromkeys((*values, *unknown), partial) | opened
+    return {}, read.from_below((*values, *unknown), counts)
 
 
 class End(Enum):

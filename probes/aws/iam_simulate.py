@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field as Setting
 
 from probes.aws.secret_keys import DECRYPT, GET, customer_keys
-from probes.clients.arns import arn_in, console, is_arn, partition
+from probes.clients.arns import arn_in, console, is_arn
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
@@ -171,10 +171,11 @@ class IamSimulate(Probe[SimulateParams]):
 
 
 def _by_secrets_manager(region: str) -> dict[str, str]:
-    """The context of a decryption that Secrets Manager asks for; where its name is not known, a decision stays open."""
-    if partition(region) not in ("aws", "aws-us-gov"):
-        return {}
-    return {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}
+    """The context of a decryption that Secrets Manager asks for.
+
+    It is a value of kms:ViaService, no host: AWS KMS' table of services gives .amazonaws.com in all partitions, China too.
+    """
+    return {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"} if region else {}
 
 
 def _simulated_actions(results: Sequence[Mapping[str, Any]]) -> Iterator[SimulatedAction]:

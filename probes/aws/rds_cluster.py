@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -13,11 +14,12 @@ from probes.aws.rds_snapshots import unfinished
 from probes.aws.rds_status import answers_in, plain_name, storage, waiting
 from probes.clients.arns import arn, console
 from probes.clients.clients import Clients
+from probes.clients.long_list import LongList
 from probes.clients.metrics import MetricQuery
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
-from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
+from probes.reading import Bounds, Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 from probes.three_valued import FieldValue, every, sorted_out
 
@@ -88,6 +90,10 @@ class RdsCluster(Probe[ClusterParams]):
     def __init__(self, params: ClusterParams, clients: Clients) -> None:
         super().__init__(params, clients)
         self._newest = NewestMinute(clients, None)
+        self._listed = LongList(
+            clients, "rds", "describe_db_cluster_snapshots", "DBClusterSnapshots", page_key="Marker",
+            DBClusterIdentifier=plain_name(params.cluster),
+        )  # fmt: skip
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         options, name = self.clients.options, plain_name(self.params.cluster)
@@ -109,7 +115,7 @@ class RdsCluster(Probe[ClusterParams]):
             return self.blind(now, unseen.unknown, Evidence(query))
         fields = cluster_fields(found, now)
         members, snapshots, capacity = await asyncio.gather(
-            self._members(found, name), self._snapshots(name, now), self._capacity(fields["serverless_max"], name, now)
+            self._members(found, name), self._snapshots(now), self._capacity(fields["serverless_max"], name, now)
         )
         fields |= members | snapshots | capacity
         values, unknown = sorted_out(fields)
@@ -163,21 +169,26 @@ class RdsCluster(Probe[ClusterParams]):
             )
         return {"serverless_now": capacity, "serverless_utilization": capacity / most if most else None}
 
-    async def _snapshots(self, name: str, now: datetime) -> dict[str, FieldValue]:
+    async def _snapshots(self, now: datetime) -> dict[str, FieldValue]:
         fields = ("newest_snapshot_age_s", "newest_manual_age_s", "snapshots_unfinished")
         try:
-            answers = await pages(
-                self.clients, "rds", "describe_db_cluster_snapshots", request_key="Marker", response_key="Marker",
-                DBClusterIdentifier=name,
-            )  # fmt: skip
+            await self._listed.read_on_by("DBClusterSnapshotIdentifier", now)
         except Unseen as unseen:
             return dict.fromkeys(fields, unseen.unknown)
-        found = [each for page in answers for each in page.get("DBClusterSnapshots") or ()]
+        found = list(self._listed.entries.values())
         # A copy has the time at which it was copied, and RDS does not say of a cluster's how old its data is.
         done = [e for e in found if e.get("Status") == "available" and not e.get("SourceDBClusterSnapshotArn")]
         manual = [each for each in done if each.get("SnapshotType") == "manual"]
         ages = (_youngest(done, now, "snapshot"), _youngest(manual, now, "manual snapshot"))
-        return dict(zip(fields, (*ages, unfinished(found)), strict=True))
+        known: dict[str, FieldValue] = dict(zip(fields, (*ages, unfinished(found)), strict=True))
+        if self._listed.whole:
+            return known
+        unknown = self._listed.from_below(fields, {})
+        # The youngest of all is no older than the youngest of some.
+        return {
+            name: replace(why, bounds=Bounds(0.0, age)) if isinstance(age := known[name], float) else why
+            for name, why in unknown.items()
+        }
 
 
 async def find_cluster(clients: Clients, name: str) -> tuple[Mapping[str, Any], str]:

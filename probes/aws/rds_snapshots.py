@@ -9,7 +9,9 @@ from typing import Any
 
 from probes.aws.rds_status import plain_name
 from probes.clients.arns import arn, console
-from probes.clients.paging import pages, request_id
+from probes.clients.clients import Clients
+from probes.clients.long_list import LongList
+from probes.clients.paging import request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Moment, Params, Probe
 from probes.reading import Bounds, Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -32,7 +34,8 @@ class RdsSnapshots(Probe[SnapshotsParams]):
 
     Reads rds DescribeDBSnapshots (automated and manual ones of the instance): Status, SnapshotType, PercentProgress,
     SnapshotCreateTime and OriginalSnapshotCreateTime, the earlier of which dates the data: a copy is newer than what it holds.
-    Only `available` ones count for ages. An empty list is NOT_FOUND, for a misspelt name gives one too.
+    Only `available` ones count for ages. An empty list is NOT_FOUND, for a misspelt name gives one too. Up to 500 are read whole
+    in every reading. Of more, each reading goes on with 500: until all have been seen once, ages are known from above.
     """
 
     name = "rds.snapshots"
@@ -67,27 +70,42 @@ class RdsSnapshots(Probe[SnapshotsParams]):
             )
         }
 
+    def __init__(self, params: SnapshotsParams, clients: Clients) -> None:
+        super().__init__(params, clients)
+        self._list = LongList(
+            clients, "rds", "describe_db_snapshots", "DBSnapshots", page_key="Marker",
+            DBInstanceIdentifier=plain_name(params.instance),
+        )  # fmt: skip
+
     async def read(self, now: datetime) -> Reading:
         name = plain_name(self.params.instance)
         query = f"rds describe-db-snapshots --db-instance-identifier {name}"
         try:
-            found = await pages(
-                self.clients,
-                "rds",
-                "describe_db_snapshots",
-                request_key="Marker",
-                response_key="Marker",
-                DBInstanceIdentifier=name,
-            )
+            found = await self._list.read_on_by("DBSnapshotIdentifier", now)
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query))
-        snapshots = [each for page in found for each in page.get("DBSnapshots") or ()]
-        evidence = Evidence(query, request_id(found[0]), self._url(), _lines(snapshots))
+        snapshots = list(self._list.entries.values())
+        evidence = Evidence(query, request_id(found.first), self._url(), _lines(snapshots))
         if not snapshots:
             hint = "take one, or check the name in the plan"
-            return self.blind(now, Unknown(Reason.NOT_FOUND, f"RDS lists no snapshot of {name}", hint), evidence)
+            none = Unknown(Reason.NOT_FOUND, f"RDS lists no snapshot of {name}", hint)
+            return self.blind(now, none if self._list.whole else self._list.partial, evidence)
         values, unknown = self._values(snapshots, now)
-        return self.reading(now, values, unknown=unknown, evidence=evidence)
+        if not self._list.whole:
+            values, unknown = self._from_some(values)
+        as_of = self._list.as_of or now
+        reading = self.reading(now, values, unknown=unknown, data_at=as_of, evidence=evidence)
+        return replace(reading, lateness=now - as_of)
+
+    def _from_some(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Unknown]]:
+        """What holds whatever the snapshots are that have never been read: one that was taken, and no age above those seen."""
+        counts = {name: values[name] for name in ("available", "creating", "failed") if name in values}
+        unknown = self._list.from_below((field.name for field in self.fields), counts)
+        for name, age in values.items():
+            if name.endswith("_age_s"):
+                unknown[name] = replace(unknown[name], bounds=Bounds(0.0, age))
+        taken = {"taken_after": True} if values.get("taken_after") else {}
+        return taken, {name: why for name, why in unknown.items() if name not in taken}
 
     def _values(
         self, snapshots: Sequence[Mapping[str, Any]], now: datetime

@@ -12,8 +12,10 @@ from pydantic import Field as Setting
 from pydantic import model_validator
 
 from probes.aws.alb_load_balancer import find_balancer
-from probes.aws.security_rules import AddressRange, Allowed, Rule, covered, rule_of
+from probes.aws.security_rules import AddressRange, Allowed, Rule, covered, hold_the_world, rule_of
 from probes.clients.arns import arn, arn_in, console
+from probes.clients.clients import Clients
+from probes.clients.long_list import LongList
 from probes.clients.paging import needed, pages, request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
@@ -79,6 +81,11 @@ class Ec2SecurityGroups(Probe[SecurityGroupsParams]):
     iam_sometimes = MappingProxyType({"ec2:GetManagedPrefixListEntries": "a rule names a prefix list"})
     interval = timedelta(minutes=5)
 
+    def __init__(self, params: SecurityGroupsParams, clients: Clients) -> None:
+        super().__init__(params, clients)
+        self._lists: dict[str, LongList] = {}
+        """The entries of each prefix list that a rule names."""
+
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         options, params = self.clients.options, self.params
         service = arn(options, "ecs", f"service/{params.cluster}/{params.service}")
@@ -101,7 +108,7 @@ class Ec2SecurityGroups(Probe[SecurityGroupsParams]):
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query))
         coming = [rule for rule in rules if not rule.egress]
-        entries = await self._prefix_lists({rule.prefix_list for rule in coming} - {""})
+        entries = await self._prefix_lists({rule.prefix_list for rule in coming} - {""}, now)
         values: dict[str, Any] = {"groups": len(known), "group_ids": tuple(ids), "ingress_rules": len(coming)}
         values["open_ports"] = tuple(dict.fromkeys(rule.ports for rule in coming))
         unknown = {} if coming else {"open_ports": Unknown(Reason.NO_DATA, "no rule lets anything in")}
@@ -184,13 +191,18 @@ class Ec2SecurityGroups(Probe[SecurityGroupsParams]):
         ids = iter(await self._ids([allowed.source for allowed in self.params.only_from if allowed.is_group]))
         return [next(ids) if allowed.is_group else s for allowed, s in zip(self.params.only_from, sources, strict=True)]
 
-    async def _prefix_lists(self, lists: set[str]) -> dict[str, tuple[AddressRange, ...] | Unknown]:
+    async def _prefix_lists(self, lists: set[str], now: datetime) -> dict[str, tuple[AddressRange, ...] | Unknown]:
         async def entries(prefix_list: str) -> tuple[AddressRange, ...] | Unknown:
+            of = self._lists.setdefault(
+                prefix_list,
+                LongList(self.clients, "ec2", "get_managed_prefix_list_entries", "Entries", PrefixListId=prefix_list),
+            )
             try:
-                found = await pages(self.clients, "ec2", "get_managed_prefix_list_entries", PrefixListId=prefix_list)
+                await of.read_on_by("Cidr", now)
             except Unseen as unseen:
                 return unseen.unknown
-            return tuple(str(e["Cidr"]) for page in found for e in page.get("Entries") or () if e.get("Cidr"))
+            known = tuple(str(each["Cidr"]) for each in of.entries.values() if each.get("Cidr"))
+            return known if of.whole or hold_the_world(known) else of.partial
 
         named = sorted(lists)
         return dict(zip(named, await asyncio.gather(*map(entries, named)), strict=True))

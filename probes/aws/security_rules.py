@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Literal
@@ -94,8 +94,12 @@ class Rule:
     def is_world(self, lists: Mapping[str, tuple[AddressRange, ...] | Unknown]) -> bool:
         """Whether it lets in every address, or half of them: two halves make a whole."""
         entries = lists.get(self.prefix_list, ())
-        ranges = [self.cidr, *(() if isinstance(entries, Unknown) else entries)]
-        return any(network is not None and network.prefixlen <= 1 for network in map(_network, ranges))
+        return hold_the_world([self.cidr, *(() if isinstance(entries, Unknown) else entries)])
+
+
+def hold_the_world(ranges: Iterable[AddressRange]) -> bool:
+    """Whether one of them is every address, or half of them."""
+    return any(network is not None and network.prefixlen <= 1 for network in map(_network, ranges))
 
 
 def rule_of(described: Mapping[str, Any]) -> Rule:

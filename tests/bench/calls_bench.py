@@ -1,7 +1,7 @@
 """Calls of AWS per reading and per minute, by probe of the complete plan, for an account with 1,000 of everything.
 
-Every list that AWS gives in pages has 1,000 entries here, whatever is asked for; answers are made from botocore's own models. So
-the figures are budgets, not times: a reading must cost a handful of calls whatever the size of the account.
+Every list that AWS gives in pages has 1,000 entries here, unless they are asked for by name; answers are made from botocore's own
+models. So the figures are budgets, not times: a reading must cost a handful of calls whatever the size of the account.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PAGE = {
     "GetMetricData": 500,
     "ListMetrics": 500,
 }
-"""What one page holds where it is not 100."""
+"""What one page holds where it is not 100 and nobody asks for a number."""
 PREFERRED = ("ACTIVE", "available", "COMPLETED", "Complete", "OK", "ISSUED", "healthy", "RUNNING")
 DEEPEST = 6
 READINGS = 4
@@ -60,9 +60,10 @@ def answer(model: OperationModel, asked: Mapping[str, Any]) -> dict[str, Any]:
     told = next((name for name in TOKENS if name in shape.members), "")
     sent = next((name for name in TOKENS if name in model.input_shape.members), "")
     lists = [name for name, member in shape.members.items() if member.type_name == "list"]
-    size = PAGE.get(model.name, 100)
+    size = int(asked.get("MaxResults") or asked.get("MaxRecords") or PAGE.get(model.name, 100))
     page = int(asked.get(sent) or 0)
-    there = _since(asked)
+    named = [len(value) for name, value in asked.items() if name.endswith(("Ids", "Names", "Arns"))]
+    there = min([_since(asked), *named])
     made = {}
     for name, member in shape.members.items():
         if name in TOKENS:

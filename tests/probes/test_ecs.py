@@ -13,8 +13,8 @@ from support.aws.wire import REQUEST_ID, AnsweringAws, refusal, wire
 
 from probes.aws.ecs import EcsService, ServiceParams
 from probes.aws.ecs_deployment import DeploymentParams, EcsDeployment
-from probes.aws.ecs_tasks import MOST_TASKS, EcsTasks, TasksParams
-from probes.aws.task_pages import PAGE
+from probes.aws.ecs_tasks import PAGE, EcsTasks, TasksParams
+from probes.clients.long_list import MOST_ENTRIES
 from probes.reading import Bounds, Reading, Reason
 
 NOW = datetime(2026, 11, 23, 22, 30, 20, tzinfo=UTC)
@@ -352,8 +352,8 @@ async def test_of_hundreds_of_tasks_each_reading_sees_some_and_the_rest_is_known
         readings.append(await probe.read(NOW + number * timedelta(seconds=15)))
         assert len(aws.asked) - before <= 6
     first, second, third, *later = readings
-    assert first.unknown["healthy"].bounds == Bounds(200, MOST_TASKS)
-    assert second.unknown["failed_recently"].bounds == Bounds(200, MOST_TASKS)
+    assert first.unknown["healthy"].bounds == Bounds(200, MOST_ENTRIES)
+    assert second.unknown["failed_recently"].bounds == Bounds(200, MOST_ENTRIES)
     assert {first.unknown[name].reason for name in ("healthy", "one_image", "failed_recently")} == {Reason.PARTIAL}
     for reading in (third, *later):
         assert [reading.values[name] for name in ("running", "healthy", "unhealthy", "failed_recently")] == [

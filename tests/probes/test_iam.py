@@ -223,18 +223,15 @@ async def test_an_answer_without_a_decision_is_neither(aws: ModelledAws) -> None
     assert (reading.unknown["all_allowed"].reason, reading.values["undecided"]) == (Reason.PARTIAL, 1)
 
 
-@pytest.mark.parametrize(
-    ("region", "by"), [("us-gov-west-1", ["secretsmanager.us-gov-west-1.amazonaws.com"]), ("cn-north-1", None)]
-)
-async def test_secrets_manager_is_named_to_kms_where_its_name_is_known(region: str, by: list[str] | None) -> None:
+@pytest.mark.parametrize("region", ["us-gov-west-1", "cn-north-1", "us-iso-east-1", "eusc-de-east-1"])
+async def test_secrets_manager_has_the_same_suffix_for_kms_in_every_partition(region: str) -> None:
+    """ "Services that support the kms:ViaService condition key", AWS KMS: the suffix is that of the aws partition in all."""
     aws = ModelledAws(region=region)
     aws.on |= {"SimulatePrincipalPolicy": simulator(WITH_KEY), "ListSecrets": {"SecretList": [secret("web/key", KEY)]}}
     await IamSimulate(SimulateParams.model_validate(READS), aws.clients).read(NOW)
     await aws.clients.close()
-    (given,) = [
-        asked.get("ContextEntries", []) for _, asked in aws.asked if asked.get("ActionNames") == ["kms:Decrypt"]
-    ]
-    assert [each["ContextKeyValues"] for each in given] == ([by] if by else [])
+    (given,) = [asked["ContextEntries"] for _, asked in aws.asked if asked.get("ActionNames") == ["kms:Decrypt"]]
+    assert [each["ContextKeyValues"] for each in given] == [[f"secretsmanager.{region}.amazonaws.com"]]
 
 
 async def test_without_the_list_of_secrets_nothing_is_said_to_be_allowed(aws: ModelledAws) -> None:

@@ -28,7 +28,6 @@ WITHOUT_A_PROBE = {
     "probes.aws.rds_status",
     "probes.aws.secret_keys",
     "probes.aws.security_rules",
-    "probes.aws.task_pages",
     "probes.aws.trail_reader",
 }
 """Modules that only help another probe of their folder."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from support.aws.modelled import DENIED, NOW, ModelledAws, refusal
+from support.aws.modelled import DENIED, NOW, ModelledAws, paged, refusal
 
 from probes.aws.rds_cluster import ClusterParams, RdsCluster
 from probes.aws.rds_instance import OF_THE_CLUSTER, InstanceParams, RdsInstance
@@ -67,7 +67,7 @@ def instance(name: str = "orders-1", **more: Any) -> dict[str, Any]:
 
 def snapshot(minutes: float, **more: Any) -> dict[str, Any]:
     return {
-        "DBClusterSnapshotIdentifier": "rds:orders",
+        "DBClusterSnapshotIdentifier": f"rds:orders-{minutes}",
         "SnapshotType": "automated",
         "Status": "available",
         "SnapshotCreateTime": NOW - timedelta(minutes=minutes),
@@ -310,3 +310,15 @@ async def test_a_fault_of_the_instance_itself_needs_no_cluster() -> None:
     bad = instance(DBInstanceStatus="stopped", DBParameterGroups=waits, PendingModifiedValues={"DBInstanceClass": "x"})
     values = (await read_member(account(None, bad, on={"DescribeDBClusters": DENIED}))).values
     assert (values["available"], values["parameters_in_sync"], values["pending_changes"]) == (False, False, True)
+
+
+async def test_a_thousand_snapshots_are_read_a_handful_of_calls_a_reading() -> None:
+    every = [snapshot(90 + number) for number in range(999)] + [snapshot(30)]
+    listed = paged([{"DBClusterSnapshots": every[at : at + 100]} for at in range(0, 1000, 100)], "Marker", "Marker")
+    aws = account(on={"DescribeDBClusterSnapshots": listed})
+    probe = RdsCluster(ClusterParams(cluster="orders"), aws.clients)
+    first, second = await probe.read(NOW), await probe.read(NOW)
+    await aws.clients.close()
+    assert [operation for operation, _ in aws.asked].count("DescribeDBClusterSnapshots") == 10
+    assert first.unknown["newest_snapshot_age_s"].bounds == Bounds(0.0, 5400.0)
+    assert second.values["newest_snapshot_age_s"] == 1800.0

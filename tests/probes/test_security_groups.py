@@ -116,6 +116,19 @@ async def test_a_prefix_list_is_looked_into(aws: ModelledAws, cidr: str, world: 
     assert reading.values["foreign"] == ("sg-ecs tcp/443 from pl-1",)
 
 
+async def test_a_long_prefix_list_is_read_a_handful_of_calls_a_reading(aws: ModelledAws) -> None:
+    listed = [{"Cidr": f"10.{at // 250}.{at % 250}.0/24"} for at in range(999)] + [{"Cidr": "0.0.0.0/0"}]
+    of_hundred = paged([{"Entries": listed[at : at + 100]} for at in range(0, 1000, 100)])
+    aws.on |= {
+        "DescribeSecurityGroupRules": {"SecurityGroupRules": [PREFIXED]},
+        "GetManagedPrefixListEntries": of_hundred,
+    }
+    probe = Ec2SecurityGroups(SecurityGroupsParams(groups=["sg-ecs"]), aws.clients)
+    assert (await probe.read(NOW)).unknown["open_to_world"].reason is Reason.PARTIAL
+    assert [operation for operation, _ in aws.asked].count("GetManagedPrefixListEntries") == 5
+    assert (await probe.read(NOW)).values["open_to_world"] is True
+
+
 async def test_a_prefix_list_that_cannot_be_seen_leaves_the_question_open(aws: ModelledAws) -> None:
     reading = await read(aws, PREFIXED, GetManagedPrefixListEntries=DENIED)
     assert reading.unknown["open_to_world"].reason is Reason.ACCESS_DENIED

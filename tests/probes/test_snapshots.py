@@ -160,3 +160,26 @@ async def test_a_refusal_makes_everything_unknown(aws: ModelledAws, said: Any, r
     assert {u.reason for u in reading.unknown.values()} == {reason}
     if reason is Reason.ACCESS_DENIED:
         assert "rds:DescribeDBSnapshots" in reading.unknown["available"].hint
+
+
+async def test_a_thousand_are_read_a_handful_of_calls_a_reading(aws: ModelledAws) -> None:
+    """Until all have been seen what cannot change any more is known; the one that matters is on the last page."""
+    many = [snapshot(f"daily-{number}", (number + 2) * HOUR, "manual") for number in range(999)]
+    every = [*many, snapshot("before-cutover", HOUR, "manual")]
+    aws.on["DescribeDBSnapshots"] = paged(
+        [{"DBSnapshots": every[at : at + 100]} for at in range(0, len(every), 100)], sent="Marker", told="Marker"
+    )
+    probe = RdsSnapshots(SnapshotsParams(instance="db", after=NOW - 1.5 * HOUR), aws.clients)
+    first = await probe.read(NOW)
+    assert len(aws.asked) == 5
+    assert first.unknown["newest_manual_age_s"].bounds == Bounds(0.0, 7200.0)
+    assert first.unknown["available"].bounds is not None
+    assert {first.unknown[name].reason for name in ("newest", "taken_after", "available")} == {Reason.PARTIAL}
+    second = await probe.read(NOW + timedelta(minutes=1))
+    assert len(aws.asked) == 10
+    assert (second.values["available"], second.values["newest"], second.values["taken_after"]) == (
+        1000,
+        "before-cutover",
+        True,
+    )
+    assert (second.data_at, second.lateness) == (NOW, timedelta(minutes=1)), "as old as the pages read before"
