@@ -37,6 +37,7 @@ from cockpit.decide.events import (
     Waiver,
 )
 from cockpit.decide.gate_votes import tally
+from cockpit.decide.shortened import renews, shortened, shortens
 from cockpit.decide.time_doubt import as_stated, holds_back, time_doubt
 from cockpit.plan.model import Gate, Person, Phase, Plan
 
@@ -63,25 +64,36 @@ class Counted:
     """As of the Record."""
     spends: list[GateUsed] = field(default_factory=list)
     """Uses of gates that count for nothing but this: the votes they rested on are used. Only their time cannot be."""
+    ends: list[Waiver | Decision] = field(default_factory=list)
+    """Waivers and dismissals that count for nothing but this: an earlier one ends sooner. Only their time cannot be."""
 
-    def take(self, entry: Entry, why: str, seen: set[Entry], spends: str = "") -> bool:
+    def take(self, entry: Entry, why: str, seen: set[Entry], only: str = "") -> bool:
         """Whether the entry counts. `seen` are those that do so far: one that says just the same, time included, is a copy.
 
-        `spends`: why a use of a gate counts for nothing but the votes it spends; empty where it is none, or counts.
+        `only`: why an entry counts for nothing but what it takes away, which is that; empty where it counts.
         """
         original = as_stated(entry)
         if not why and original in seen:
             why = "it is a copy of an earlier one"
-        if why or spends:
-            self.left_out.append(NotCounted(entry, why or f"{spends}; the votes it rests on are used all the same"))
+        if why or only:
+            self.left_out.append(NotCounted(entry, why or only))
         if why:
             return False
         seen.add(original)
-        if isinstance(entry, GateUsed) and spends:
+        if only and isinstance(entry, GateUsed):
             self.spends.append(entry)
+        elif only and isinstance(entry, Waiver | Decision):
+            self.ends.append(entry)
         elif (subject := getattr(entry, "subject", None)) is not None:
             self.newest[type(entry), subject] = entry
         return True
+
+    def shorten(self, waiver: Waiver, entry: Waiver) -> Waiver:
+        """A waiver that counts, as it lasts beside one that ends it sooner."""
+        changed = shortened(waiver, entry) if renews(entry, waiver) else waiver
+        if changed is not waiver and self.newest[Waiver, waiver.subject] is waiver:
+            self.newest[Waiver, waiver.subject] = changed
+        return changed
 
     def all(self, kind: type[E]) -> list[E]:
         """Every entry of one kind, oldest first."""
@@ -143,16 +155,15 @@ def counted(plan: Plan, record: Record, now: datetime) -> Counted:
         if kind not in _UNCHECKED:
             entries = []
             for each in record.all(kind):
-                why, spends = rules.objection(each) or opened.objection(each), ""
-                if (
-                    why
-                    and isinstance(each, GateUsed)
-                    and not (rules.unsound(each) or opened.objection(each, timed=False))
-                ):
-                    why, spends = "", why
-                if made.take(each, why, seen, spends):
+                why, only = rules.objection(each) or opened.objection(each), ""
+                takes_away = _takes_away(each, entries) if why else ""
+                if takes_away and not (rules.unsound(each) or opened.objection(each, timed=False)):
+                    why, only = "", f"{why}; {takes_away} all the same"
+                if made.take(each, why, seen, only):
                     opened.counts(each)
-                    entries += [] if spends else [each]
+                    entries += [] if only else [each]
+                    if only and isinstance(each, Waiver):
+                        entries = [made.shorten(w, each) if isinstance(w, Waiver) else w for w in entries]
         made.by_kind[kind] = entries
     made.newest.update({key: entry for key, entry in record.newest.items() if key[0] in _UNCHECKED})
     return made
@@ -165,6 +176,15 @@ def unruled(record: Record) -> Counted:
     for kind in _KINDS:
         made.by_kind[kind] = [each for each in record.all(kind) if made.take(each, _flaw(each), seen)]
     return made
+
+
+def _takes_away(entry: Entry, before: Sequence[Entry]) -> str:
+    """What an entry whose time cannot be ends that let something go on, `before` it; empty where it ends nothing."""
+    if isinstance(entry, GateUsed):
+        return "the votes it rests on are used"
+    if shortens(entry, before):
+        return "what was given before ends by then"
+    return ""
 
 
 class Rules:

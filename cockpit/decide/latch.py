@@ -14,6 +14,7 @@ from datetime import datetime
 from cockpit.decide.counted import Counted
 from cockpit.decide.criterion import Judged
 from cockpit.decide.events import DECISION, Change, Decision, Occurrence
+from cockpit.decide.shortened import ends_by, renews
 from cockpit.decide.situation import Latch
 from cockpit.decide.states import State, Word
 from cockpit.plan.model import VERDICT, Severity
@@ -164,6 +165,7 @@ class _Answers:
             each for each in reversed(record.all(Decision)) if each.choice != "proceed" and record.place(each) > began
         ]
         """The newest first."""
+        self._ends = [each for each in record.ends if isinstance(each, Decision) and record.place(each) > began]
         self._turns: dict[str, list[Change]] = {}
         self.learn(())
 
@@ -187,14 +189,22 @@ class _Answers:
         answer = self._answer(cause)
         if answer is None:
             return cause
-        ends = answer.until
+        ends = self._end(answer)
         if ends is None or self._now < ends or not cause.lasts or (cause.cleared is not None and cause.cleared <= ends):
             return None
         return replace(cause, since=max(cause.since, ends), latched=None)
 
     def in_force(self, causes: Iterable[Cause]) -> tuple[Decision, ...]:
         answers = [self._answer(cause) for cause in causes if cause.lasts and cause.cleared is None]
-        return tuple(dict.fromkeys(each for each in answers if each is not None and each.choice == "dismiss"))
+        dismissals = dict.fromkeys(each for each in answers if each is not None and each.choice == "dismiss")
+        return tuple(replace(each, until=self._end(each)) for each in dismissals)
+
+    def _end(self, answer: Decision) -> datetime | None:
+        """When an answer is over: one that was given anew, for a shorter time, ends by then."""
+        place = self._record.place(answer)
+        renewed = [each for each in self._ends if self._record.place(each) > place and renews(each, answer)]
+        ends = [answer.until, *(ends_by(each) for each in renewed)]
+        return min((each for each in ends if each is not None), default=None)
 
     def _answer(self, cause: Cause) -> Decision | None:
         return next((each for each in self._decisions if self._covers(each, cause)), None)

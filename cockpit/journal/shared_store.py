@@ -181,6 +181,8 @@ class S3Store:
         self._bucket = bucket
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
         self._owner = {"ExpectedBucketOwner": account} if account else {}
+        self._refuses: bool | None = None
+        """Whether it refuses what would be written over something; None until that was seen."""
 
     @classmethod
     def at(cls, url: str, *, profile: str = "", region: str = "", account: str = "") -> S3Store:
@@ -241,6 +243,21 @@ class S3Store:
             answer["Body"].close()
 
     def _create(self, name: str, data: bytes) -> bool:
+        """Some that speak S3 pay no heed to `If-None-Match`: whether this one does is tried with the first object put there."""
+        is_new = self._put(name, data)
+        if self._refuses is None:
+            self._refuses = not (is_new and self._put(name, data))
+            self._refuse_if_heedless()
+        return is_new
+
+    def _refuse_if_heedless(self) -> None:
+        if self._refuses is False:
+            raise StoreUnreachable(
+                "it writes over what is there (no heed to If-None-Match), so nothing is safe there: "
+                "share in a store that refuses that, such as Amazon S3"
+            )
+
+    def _put(self, name: str, data: bytes) -> bool:
         try:
             self._call("put_object", Key=self._prefix + name, Body=data, IfNoneMatch="*")
         except FileExistsError:
@@ -251,6 +268,7 @@ class S3Store:
         """Raises StoreUnreachable; FileExistsError and FileNotFoundError of one key."""
         from botocore.exceptions import BotoCoreError, ClientError
 
+        self._refuse_if_heedless()
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(Bucket=self._bucket, **self._owner, **params)
         except ClientError as error:

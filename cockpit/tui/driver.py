@@ -199,8 +199,11 @@ class TerminalDriver(LinuxDriver):
         Textual's own reads a terminal that is gone again and again, as fast as it can, and leaves an orderly end no time.
         """
         parser, decode = XTermParser(self._debug), getincrementaldecoder("utf-8")("replace").decode
+        # Not select(), which raises for the 1024th file: a cockpit of many probes, or started by something with many, has that.
+        typing = select.poll()
+        typing.register(self.fileno, select.POLLIN)
         while not self.exit_event.is_set():
-            if select.select([self.fileno], [], [], TYPED_WITHIN_S)[0]:
+            if typing.poll(TYPED_WITHIN_S * 1000):
                 typed = _typed(self.fileno)
                 if not typed:
                     self._gone()

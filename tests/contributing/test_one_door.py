@@ -133,3 +133,16 @@ def test_no_other_file_begins_a_thread_that_quitting_waits_for() -> None:
     assert waited_for(own), "it is found where it is"
     found = [place for path in sources() if path != own for place in waited_for(path)]
     assert found == [], "use in_thread, within or run_loop of probes/clients/threads.py"
+
+
+def test_nothing_waits_by_select_which_refuses_the_1024th_file() -> None:
+    """A cockpit of many probes has as many files, and so has one that was started by something with many: poll() takes any."""
+    paths = [*sources(), *sorted(Path("tests").rglob("*.py"))]
+    trees = {path: sources().get(path) or ast.parse(path.read_text()) for path in paths}
+    nodes = ((path, node) for path, tree in trees.items() for node in ast.walk(tree))
+    found = [
+        f"{path}:{node.lineno}"
+        for path, node in nodes
+        if isinstance(node, ast.Attribute) and dotted(node) == "select.select"
+    ]
+    assert found == []

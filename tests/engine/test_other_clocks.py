@@ -282,6 +282,37 @@ async def test_a_rollback_is_under_way_whatever_the_clock_of_who_decided_it(
         assert to.watch.situation.verdict.word is not Word.ROLLBACK, "and can be withdrawn here, whatever it is dated"
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "fast"), [(180, 10, FAR), (180, 10, -50 * FAR), (10, 180, A_LITTLE), (10, 180, FAR)]
+)
+async def test_a_waiver_or_dismissal_given_anew_by_a_wrong_clock_shortens_the_earlier_one_and_lengthens_none(
+    first: int, then: int, fast: timedelta, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with victim(tmp_path) as to:
+        to.watch.record.append(PhaseBegan(to.clock.now(), Phase.POST_DEPLOY))
+        see(to, "123456789012")
+        see(to, "000000000000")
+        assert word(to.watch) is Word.ROLLBACK
+        at, plan = to.clock.now(), to.plan.digest
+        waived = Waiver(at, "right", "bob", "known", at, "dba", plan)
+        trips = (Occurrence(at, "wrong"),)
+        dismissed = Decision(at, "dismiss", "bob", "the alarm is wrong", "", "dba", plan, trips)
+        bobs = elsewhere(monkeypatch, tmp_path, to, "bob")
+        for minutes, off in ((first, timedelta(0)), (then, fast)):
+            at = to.clock.now() + off
+            for entry in (waived, dismissed):
+                forge(bobs, replace(entry, at=at, until=at + timedelta(minutes=minutes)), to.bob)
+            to.takes_in()
+            to.clock.time += timedelta(seconds=5)
+        ended = any("what was given before ends by then all the same" in reason for reason in to.reasons())
+        assert ended == (first > then), "and says so where it counts for nothing else"
+        to.clock.time += timedelta(minutes=11)
+        see(to, "000000000000")
+        goes_on = then > first and abs(fast) <= A_LITTLE
+        assert to.watch.situation.verdict.waivers == goes_on
+        assert (word(to.watch) is Word.ROLLBACK) != goes_on
+
+
 @ANY_CLOCK
 async def test_what_tells_a_statement_in_a_ledger_is_the_same_on_every_machine(
     fast: timedelta, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

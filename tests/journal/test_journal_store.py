@@ -63,6 +63,26 @@ def bo() -> str:
     return f"bo-{machine_id()}"
 
 
+def test_an_s3_that_writes_over_what_is_there_is_found_with_the_first_object_and_not_shared_in(
+    bucket: Callable[[], Any], tmp_path: Path, alex: str
+) -> None:
+    """Some pay no heed to `If-None-Match`: two cockpits would both be told that theirs is the record, and lines be replaced."""
+    heedless = bucket()
+    heedless.meta.events.register(
+        "before-send.s3.PutObject", lambda request, **_: request.headers.__delitem__("If-None-Match")
+    )
+    store, place = S3Store(heedless, "records", tmp_path.name), S3Store(bucket(), "records", tmp_path.name)
+    with pytest.raises(StoreUnreachable, match="it writes over what is there"):
+        store.claim(1, b"20260301T220000Z-signing")
+    one = make_folder(tmp_path / "one")
+    open_journal(one, alex).close()
+    sync = Sync(one.journal, store, [alex])
+    for _ in range(2):
+        assert not sync.once()
+        assert "it writes over what is there" in sync.trouble
+    assert Sync(one.journal, place, [alex]).once(), "one that heeds it goes on there"
+
+
 def two_machines(tmp_path: Path) -> tuple[RecordFolder, RecordFolder]:
     one = make_folder(tmp_path / "one")
     two = make_folder(tmp_path / "two")

@@ -57,13 +57,17 @@ class Address:
             with socket.create_connection(("127.0.0.1", self._leads_to)) as server:
                 self._open |= {client, server}
                 try:
-                    other = {client: server, server: client}
+                    ways = {client.fileno(): (client, server), server.fileno(): (server, client)}
+                    ready = select.poll()
+                    for each in ways:
+                        ready.register(each, select.POLLIN)
                     while True:
-                        for ready in select.select([client, server], [], [])[0]:
-                            data = ready.recv(65536)
+                        for descriptor, _ in ready.poll():
+                            source, other = ways[descriptor]
+                            data = source.recv(65536)
                             if not data:
                                 return
-                            other[ready].sendall(data)
+                            other.sendall(data)
                 finally:
                     self._open -= {client, server}
 
