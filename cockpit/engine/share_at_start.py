@@ -8,8 +8,8 @@ from functools import partial
 from typing import TypeVar
 
 from cockpit.journal.record_claims import claim_record
+from cockpit.journal.share_place import SHOWN, records_in
 from cockpit.journal.shared_store import Store, StoreUnreachable
-from cockpit.journal.sharing import SHOWN, records_in
 from probes.clients.threads import within
 
 T = TypeVar("T")

@@ -19,20 +19,14 @@ from pathlib import Path
 
 from cockpit.journal.chain import SUFFIX, files
 from cockpit.journal.entry import BadLine, parse
-from cockpit.journal.record_claims import claim_record
+from cockpit.journal.share_place import MAX_CHAIN, SHOWN, SharePlace, fetched
 from cockpit.journal.shared_store import MAX_FETCHED, Part, Store, StoreUnreachable
 from cockpit.journal.vetting import Refused, Vetted, whole_lines
 
 log = logging.getLogger(__name__)
 MAX_PART = 4 << 20
 """Bytes of one part that is pushed."""
-MAX_CHAIN = 256 << 20
-"""Bytes of another writer's chain that are taken in."""
 MOST_WRITERS = 100
-SHOWN = 3
-"""Odd objects named at once."""
-LOOKS = 5
-"""How often a share may be for a record of which nothing is there, before that one has come to nothing."""
 
 
 @dataclass(slots=True)
@@ -75,11 +69,7 @@ class Sync:
         `size`: how much of a chain that is pushed counts, in bytes: a full disk takes back what lies behind. -1: all of it.
         `known`: whether the store is known to hold lines of this record; else it is asked before anything is pushed.
         """
-        self._known = known
-        self._apart = ""
-        """Why nothing is shared there at all; empty where it is."""
-        self._empty: Counter[str] = Counter()
-        """By record that the store was found to be for: how often nothing of it was there."""
+        self._place = SharePlace(store, record, known=known)
         self._size = size
         self._journal = journal
         self._store = store
@@ -123,30 +113,8 @@ class Sync:
         altered = [f"{name} was altered on this machine, and fetched again" for name in sorted(self._altered)]
         return "; ".join([*lines[:SHOWN], *more, *altered[:SHOWN]])
 
-    def _look(self) -> None:
-        """Raises StoreUnreachable where the store is for another record: two in one place would be in each other's way."""
-        if not self._apart:
-            found = records_in(self._store)
-            self._known = self._record in found if found else self._is_for_this()
-            self._apart = (
-                f"it holds the record {', '.join(sorted(found)[:SHOWN])}, and this one is kept on this machine alone; "
-                "to join it start again with --record and that name"
-            )
-        if not self._known:
-            raise StoreUnreachable(self._apart)
-
-    def _is_for_this(self) -> bool:
-        """Whether a store without a line is for this record. Raises StoreUnreachable where it is for one that may yet come."""
-        over = next((record for record, times in self._empty.items() if times >= LOOKS), "")
-        standing = claim_record(self._store, self._record, over)
-        if standing != self._record:
-            self._empty[standing] += 1
-            raise StoreUnreachable(f"it is for the record {standing}, of which nothing is there yet")
-        return True
-
     def _round(self) -> None:
-        if not self._known:
-            self._look()
+        self._place.look()
         there: dict[str, list[Part]] = {writer: [] for writer in self._own}
         for part in sorted(self._store.parts(), key=lambda part: part.name):
             there.setdefault(part.writer, []).append(part)
@@ -159,6 +127,8 @@ class Sync:
             except StoreUnreachable as error:
                 self._failed[writer] = self._failed.get(writer, 0) + 1
                 away.append(str(error))
+            if self._agreed[writer].parts:
+                self._place.settle()
             if len(away) == SHOWN:
                 break
         if away:
@@ -298,30 +268,6 @@ def _append(handle: int, data: bytes) -> None:
     except OSError:
         os.ftruncate(handle, before)
         raise
-
-
-def fetched(store: Store, part: Part, vetted: Vetted, upto: int = 0) -> tuple[bytes, Vetted]:
-    """The bytes of a part, and the chain with it, which was vetted up to there. Raises Refused, StoreUnreachable."""
-    if part.length > MAX_FETCHED or part.end > MAX_CHAIN:
-        raise Refused(f"it takes {part.length} bytes from {part.start} on, and is not fetched")
-    data = store.get(part)
-    if not part.holds(data) or not data.endswith(b"\n"):
-        raise Refused("it is not what its name says")
-    return data, vetted.then(whole_lines(data[upto - part.start :]))
-
-
-def records_in(store: Store) -> dict[str, list[str]]:
-    """The ids of the records whose chains lie in a store, each with its writers. Raises StoreUnreachable."""
-    found: dict[str, list[str]] = {}
-    for part in sorted(store.parts(), key=lambda part: part.name):
-        if part.start == 0:
-            try:
-                _, vetted = fetched(store, part, Vetted(part.writer))
-            except Refused as refused:
-                log.warning("sharing the journal: %s: %s", part.name, refused)
-                continue
-            found.setdefault(vetted.record, []).append(part.writer)
-    return found
 
 
 def _agree(handle: int, size: int, parts: Sequence[Part], agreed: _Agreed) -> None:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -14,16 +14,19 @@ from pathlib import Path
 import pytest
 from support.clock import HandClock
 from support.plans.signing_plan import signing_plan
+from support.records.short_record import make_folder, open_journal
 from support.waiting import LAST_RESORT_S, until
 
 from cockpit.decide.events import PhaseBegan
 from cockpit.engine import recording as module
 from cockpit.engine import share_at_start
 from cockpit.engine.recording import CannotRecord, recording
-from cockpit.journal import sharing
+from cockpit.journal import share_place
 from cockpit.journal.record_claims import MOST_CLAIMS, claim_record, claimed_record
-from cockpit.journal.shared_store import LONGEST_CLAIM, DirectoryStore, StoreUnreachable
-from cockpit.journal.sharing import records_in
+from cockpit.journal.share_place import records_in
+from cockpit.journal.shared_store import LONGEST_CLAIM, DirectoryStore, Part, StoreUnreachable
+from cockpit.journal.sharing import Sync
+from cockpit.journal.writer import writer_name
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase, Plan
 from cockpit.rehearsal.object_store.server import ObjectStore
@@ -129,8 +132,56 @@ async def test_who_was_outdone_before_its_first_line_was_shared_shares_none(
         claim_record(share, "20260301T220007Z-signing", over=slow.folder.id)
         await until(lambda: "20260301T220007Z-signing, of which nothing is there yet" in slow.trouble, "it says so")
         assert not records_in(share)
-        await until(lambda: records_in(share), f"after {sharing.LOOKS} looks that one has come to nothing, too")
+        await until(lambda: records_in(share), f"after {share_place.LOOKS} looks that one has come to nothing, too")
     assert list(records_in(share)) == [slow.folder.id]
+
+
+class Paused(DirectoryStore):
+    """A cockpit's share that stands still right before the cockpit's first line is put there."""
+
+    meanwhile: Callable[[], None] | None = None
+    """What others do then."""
+
+    def put(self, part: Part, data: bytes) -> bool:
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+        return super().put(part, data)
+
+
+@pytest.mark.parametrize("has_lines", [True, False])
+async def test_who_stands_still_between_its_claim_and_its_first_line_shares_no_second_record(
+    has_lines: bool, tmp_path: Path, plan: Plan
+) -> None:
+    """Whoever outdid it meanwhile has the place, if anything came of that; and both sides say that another is there."""
+    other = make_folder(tmp_path / "other")
+    bobs = open_journal(other, writer_name("bob", "there"))
+    paused, share = Paused(tmp_path / "share"), DirectoryStore(tmp_path / "share")
+    theirs = Sync(other.journal, share, [bobs.writer], record=bobs.record, known=False)
+
+    def outdo() -> None:
+        claim_record(share, bobs.record, claimed_record(share))
+        if has_lines:
+            assert theirs.once()
+
+    paused.meanwhile = outdo
+    async with recording(plan, HandClock(), who="ada", root=tmp_path / "records", store=paused) as kept:
+        await until(lambda: kept.folder.id in records_in(share), "its first line is there")
+        if has_lines:
+            await until(lambda: f"it holds the record {bobs.record}" in kept.trouble, "it says so")
+            assert "start again with --record" in kept.trouble
+            assert theirs.once()
+            assert "1 object as of ada" in theirs.strange
+            assert claimed_record(share) == bobs.record
+        else:
+            await until(lambda: claimed_record(share) == kept.folder.id, "it says anew which record it is")
+            assert not theirs.once()
+            assert f"it holds the record {kept.folder.id}" in theirs.trouble
+            assert not kept.trouble
+        before = len(share.parts())
+        kept.record.append(PhaseBegan(kept.clock.now(), Phase.PRE_DEPLOY))
+    assert (len(share.parts()) == before) == has_lines, "and nothing more is put into the place of another"
+    bobs.close()
 
 
 def odd_claim(folder: Path, name: str, kind: str) -> None:
