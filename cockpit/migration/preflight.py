@@ -15,6 +15,7 @@ from cockpit.migration.preflight_check import Check, bad, good
 from cockpit.migration.preflight_trial import facts_of_table, server_and_rows
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.sql_files import statement
+from cockpit.migration.states import PhaseName
 from cockpit.migration.store_errors import Halting, Missing, StoreError
 from cockpit.migration_scope import MigrationTable, Storage
 from cockpit.plan.model import Migration, Plan
@@ -72,17 +73,23 @@ async def _may_write(connection: Connection, label: str, table: MigrationTable) 
 
 
 async def preflight(
-    connection: Connection, plan: Plan, migration: Migration, now: datetime, *, own_run: int | None = None
+    connection: Connection, plan: Plan, migration: Migration, now: datetime, phase: PhaseName
 ) -> AsyncIterator[Check]:
-    """Every check in turn; one that fails does not keep the others from being made."""
+    """Every check of a phase in turn; one that fails does not keep the others from being made.
+
+    Rows that wait to be copied are tried for a copy alone, and whether the bucket takes files is not asked for a restore: what is
+    in the way of moving more files must not keep those that were moved from being verified, or from coming back.
+    """
     types, checks = await describe(connection, migration)
     for check in checks:
         yield check
     settings = settings_of(migration, types, plan.target.account)
-    async for check in server_and_rows(connection, settings, may_try=all(check.ok is not False for check in checks)):
+    refused = {check.what for check in checks if check.ok is False}
+    tried = [source for source in settings.sources if phase is PhaseName.COPY and source.label not in refused]
+    async for check in server_and_rows(connection, settings, tried):
         yield check
     yield await _ledger(connection)
-    yield await _alone(connection, own_run)
+    yield await _alone(connection)
     yield _off_hours(migration, now)
     store = Store(settings)
     try:
@@ -91,7 +98,7 @@ async def preflight(
         except Exception as error:  # noqa: BLE001 - botocore's many ways to have no credentials
             yield bad("AWS", words_of(error), "log in, then again")
             return
-        async for check in bucket(store, settings):
+        async for check in bucket(store, settings, takes_files=phase is not PhaseName.RESTORE):
             yield check
     finally:
         store.close()
@@ -108,9 +115,9 @@ async def _ledger(connection: Connection) -> Check:
     )
 
 
-async def _alone(connection: Connection, own_run: int | None) -> Check:
+async def _alone(connection: Connection) -> Check:
     active = await runs.current(connection) if await schema.is_there(connection) else None
-    if active is None or active.id == own_run:
+    if active is None:
         return good("no other run", "none is active")
     named = f"{active.phase} (run {active.id}, begun by {active.started_by or 'somebody'})"
     if active.ownerless:
@@ -128,8 +135,8 @@ def _off_hours(migration: Migration, now: datetime) -> Check:
     return Check("off-hours", inside, found, "wait for the window, or give a reason with --outside-window")
 
 
-async def bucket(store: Store, settings: Settings) -> AsyncIterator[Check]:
-    """What is so of the bucket, and one object put, read and removed as files are."""
+async def bucket(store: Store, settings: Settings, *, takes_files: bool = True) -> AsyncIterator[Check]:
+    """What is so of the bucket and, where it `takes_files`, one object put, read and removed as files are."""
     name = f"bucket {settings.bucket}"
     try:
         await store.ask("head_bucket")
@@ -138,6 +145,8 @@ async def bucket(store: Store, settings: Settings) -> AsyncIterator[Check]:
         return
     owner = f", owned by {settings.account}" if settings.account else ""
     yield good(name, f"there{owner}")
+    if not takes_files:
+        return
     yield await _asked(store, "versioning", "get_bucket_versioning", _versioned)
     yield await _locked(store)
     yield await _asked(store, "unfinished uploads", "get_bucket_lifecycle_configuration", _aborts)
@@ -188,7 +197,10 @@ async def _locked(store: Store) -> Check:
         return good(what, "off")
     except StoreError as error:
         return Check(what, None, str(error), "allow s3:GetBucketObjectLockConfiguration")
-    retention = answer.get("ObjectLockConfiguration", {}).get("Rule", {}).get("DefaultRetention", {})
+    configured = answer.get("ObjectLockConfiguration", {})
+    if configured.get("ObjectLockEnabled") != "Enabled":  # a store that does not know the question may answer another
+        return good(what, "off")
+    retention = configured.get("Rule", {}).get("DefaultRetention", {})
     if not retention:
         return good(what, "on, without a default retention")
     span = f"{retention['Days']} days" if "Days" in retention else f"{retention.get('Years', '?')} years"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
 import psycopg
 
+from cockpit.migration import schema
 from cockpit.migration.database import Connection
 from cockpit.migration.preflight_check import Check, bad, good
 from cockpit.migration.row_errors import server_words
@@ -20,6 +21,7 @@ _SHOW_WHAT_POLICIES_ALLOW = statement("show_what_policies_allow")
 _COUNT_WHAT_IS_SHOWN = table_statement("count_what_is_shown")
 _COUNT_IDS = table_statement("count_ids")
 _PICK_TRIAL_ROWS = table_statement("pick_trial_rows")
+_LIST_QUARANTINED = statement("list_quarantined")
 _CHECK_AT_ONCE = statement("check_at_once")
 _TRY_SWITCH = table_statement("try_switch")
 _TRY_PURGE = table_statement("try_purge")
@@ -37,8 +39,8 @@ class Failure:
     fix: str
 
 
-async def server_and_rows(connection: Connection, settings: Settings, *, may_try: bool) -> AsyncIterator[Check]:
-    """Whether this server is written to at all and, where `may_try`, what a few rows of each table say to being moved."""
+async def server_and_rows(connection: Connection, settings: Settings, tried: Iterable[Source]) -> AsyncIterator[Check]:
+    """Whether this server is written to at all and, of the tables to be `tried`, what a few rows say to being moved."""
     row = await (await connection.execute(_FACTS_OF_SERVER)).fetchone()
     standby, read_only = row or (False, None)
     if standby:
@@ -48,7 +50,7 @@ async def server_and_rows(connection: Connection, settings: Settings, *, may_try
         fix = f"ALTER ROLE or DATABASE {read_only} RESET default_transaction_read_only, or migrate as another role"
         yield bad("database", f"{read_only} is read only by default: somebody meant it not to write", fix)
         return
-    for source in settings.sources if may_try else ():
+    for source in tried:
         yield await _trial(connection, settings, source)
 
 
@@ -98,7 +100,9 @@ async def _shown(connection: Connection, source: Source) -> str:
 async def _trial(connection: Connection, settings: Settings, source: Source) -> Check:
     what = f"{source.label}, tried"
     try:
-        picked = await (await connection.execute(_PICK_TRIAL_ROWS(source), {"most": PART_BYTES})).fetchall()
+        known = await _quarantined(connection, source)
+        given = {"most": PART_BYTES, "known": known}
+        picked = await (await connection.execute(_PICK_TRIAL_ROWS(source), given)).fetchall()
         ids = [row[0] for row in picked]
         async with connection.transaction(force_rollback=True):
             await connection.execute(_CHECK_AT_ONCE)
@@ -107,12 +111,21 @@ async def _trial(connection: Connection, settings: Settings, source: Source) -> 
             ]
     except psycopg.Error as error:
         return bad(what, server_words(error), "see what the database says, then again")
-    return _verdict(what, len(ids), failures)
+    return _verdict(what, len(ids), failures, len(known))
 
 
-def _verdict(what: str, tried: int, failures: Sequence[Failure]) -> Check:
+async def _quarantined(connection: Connection, source: Source) -> list[str]:
+    """The ids of what could not be moved before: why is written down, and no run takes it until it is retried."""
+    if not await schema.is_there(connection):
+        return []
+    rows = await (await connection.execute(_LIST_QUARANTINED, {"tbl": source.label})).fetchall()
+    return [row[0] for row in rows]
+
+
+def _verdict(what: str, tried: int, failures: Sequence[Failure], quarantined: int) -> Check:
     if not tried:
-        return Check(what, None, "no row waits to be moved")
+        beside = f" beside {quarantined:,} in quarantine" if quarantined else ""
+        return Check(what, None, f"no row waits to be moved{beside}")
     if not failures:
         return good(what, f"{tried} rows switched, purged and restored, and rolled back")
     first = failures[0]

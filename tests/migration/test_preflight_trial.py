@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from migration.migration_bench import Bench
+from migration.migration_bench import BUCKET, Bench
+from support.plans.written_plan import plan
 
 from cockpit.migration import runs
 from cockpit.migration.database import connect
+from cockpit.migration.preflight import preflight
 from cockpit.migration.preflight_check import Check
 from cockpit.migration.preflight_trial import facts_of_table, server_and_rows
 from cockpit.migration.settings import Source
@@ -25,6 +28,7 @@ MADE = """
 DROP TABLE IF EXISTS docs_tried CASCADE;
 CREATE TABLE docs_tried ("id" {id}, archived boolean NOT NULL DEFAULT false, "filename" text, "fileType" text, "fileData" bytea,
     "fileSize" int, "s3Key" text, "s3Bucket" text, "s3Region" text);
+ANALYZE docs_tried;
 INSERT INTO docs_tried SELECT {value}, n = 20, 'f' || n || '.pdf', 'pdf', convert_to('body ' || n, 'UTF8'), 6
     FROM generate_series(1, 20) n;
 """
@@ -38,6 +42,7 @@ HIDING = (
     "ALTER TABLE docs_tried FORCE ROW LEVEL SECURITY",
     "CREATE POLICY archived_ones ON docs_tried USING (archived)",
 )
+NOW = datetime(2026, 11, 20, 23, tzinfo=UTC)
 LATE = {"when": "CONSTRAINT TRIGGER kept AFTER UPDATE", "deferred": "DEFERRABLE INITIALLY DEFERRED"}
 
 
@@ -55,7 +60,8 @@ def made(bench: Bench, *statements: str, id_: str = "text PRIMARY KEY", value: s
 async def checked(bench: Bench, source: Source) -> list[Check]:
     facts = await facts_of_table(bench.connection, source)
     settings = replace(bench.settings, sources=(source,))
-    return facts + [check async for check in server_and_rows(bench.connection, settings, may_try=not facts)]
+    tried = () if facts else (source,)
+    return facts + [check async for check in server_and_rows(bench.connection, settings, tried)]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +183,8 @@ async def test_names_with_a_percent_sign_are_moved(bench: Bench) -> None:
 async def test_a_role_that_rows_may_be_hidden_from_is_refused(
     bench: Bench, policies: Sequence[str], shown: str
 ) -> None:
-    source = made(bench, *policies, "ANALYZE docs_tried")
+    source = made(bench, *policies)
+    await bench.until(lambda: bench.sql("SELECT pg_stat_get_live_tuples('docs_tried'::regclass)") == [(20,)])
     (check,) = await facts_of_table(bench.connection, source)
     assert check.ok is False
     assert f"row-level security is active for this role: it is shown {shown}" in check.found
@@ -266,3 +273,60 @@ async def test_a_role_that_is_read_only_by_default_is_refused(bench: Bench) -> N
 async def test_this_primary_is_seen_as_one(bench: Bench) -> None:
     row = await (await bench.connection.execute(statement("facts_of_server"))).fetchone()
     assert row == (False, None)
+
+
+PLAN = """
+environment: rehearsal
+target: {{account: "123456789012", region: us-east-1}}
+success_criteria: [{{id: up, title: Up, success_condition: site.ok}}]
+rollback_triggers: [{{id: down, title: Down, failure_condition: "!site.ok"}}]
+migration: {{database: "{dsn}", bucket: {bucket}, tables: [{tables}]}}
+"""
+HEAD = """\
+plan: v1
+name: p
+probes: {site: {uses: http.health, with: {url: "http://127.0.0.1:1/"}}}
+"""
+
+
+async def refusals(bench: Bench, phase: PhaseName, *tables: str) -> list[tuple[str, str]]:
+    """What every check says against beginning this phase."""
+    named = ", ".join(f"{{name: {table}}}" for table in tables)
+    made = plan(PLAN.format(dsn=bench.dsn, bucket=BUCKET, tables=named), head=HEAD)
+    assert made.migration is not None
+    checks = [check async for check in preflight(bench.connection, made, made.migration, NOW, phase)]
+    return [(check.what, check.found) for check in checks if check.ok is False]
+
+
+async def test_what_keeps_rows_from_being_copied_keeps_no_other_phase_from_beginning(bench: Bench) -> None:
+    made(bench, TRIGGER.format(body="IF OLD.archived THEN RAISE EXCEPTION 'archived'; END IF; RETURN NEW;", **BEFORE))
+    bench.settings = replace(bench.settings, sources=(Source(MigrationTable("docs_tried")),))
+    await bench.prepare()
+    bench.sql("UPDATE docs_tried SET \"s3Key\" = 'k' WHERE NOT archived")  # all but one are copied
+    ((_, found),) = await refusals(bench, PhaseName.COPY, "docs_tried")
+    assert found.startswith("1 of 1 rows tried cannot be moved")
+    for phase in (PhaseName.VERIFY, PhaseName.PURGE, PhaseName.RESTORE):
+        assert await refusals(bench, phase, "docs_tried") == []
+    for state in ("uploading", "quarantined"):
+        bench.sql("UPDATE cutover.item SET state = %s WHERE doc_id = 'doc-20'", state)
+    assert await refusals(bench, PhaseName.COPY, "docs_tried") == [], (
+        "that it cannot be moved is known, and written down"
+    )
+
+
+async def test_a_table_that_is_refused_keeps_no_other_from_being_tried(bench: Bench) -> None:
+    bench.insert(1)
+    bench.sql("""ALTER TABLE "KnowledgeDocument" ADD CONSTRAINT never CHECK ("s3Key" IS NULL)""")
+    made(bench, id_="text")
+    try:
+        found = await refusals(bench, PhaseName.COPY, "docs_tried", "KnowledgeDocument")
+    finally:
+        bench.sql('ALTER TABLE "KnowledgeDocument" DROP CONSTRAINT never')
+    assert [what for what, _ in found] == ["docs_tried", "KnowledgeDocument, tried"]
+
+
+async def test_a_bucket_that_takes_no_more_files_still_gives_them_back(bench: Bench) -> None:
+    made(bench)
+    bench.store.versioned = False
+    assert await refusals(bench, PhaseName.PURGE, "docs_tried") == [("versioning", "never enabled")]
+    assert await refusals(bench, PhaseName.RESTORE, "docs_tried") == []

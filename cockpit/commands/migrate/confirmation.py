@@ -64,7 +64,7 @@ async def look(
     """Everything about the phase, asked of STS, the database and the bucket now. Raises NotApproved where a check fails."""
     plan, migration, now = context.plan, context.migration, context.clock.now()
     caller = await session.aws("sts", "get_caller_identity")
-    checks = [check async for check in preflight(connection, plan, migration, now)]
+    checks = [check async for check in preflight(connection, plan, migration, now, options.phase)]
     if refused(checks, options.outside_window):
         raise runs.NotApproved(*check_lines([check for check in checks if check.ok is False]))
     progress = await Follower().poll(connection)

@@ -24,7 +24,7 @@ from cockpit.migration.preflight import describe, preflight
 from cockpit.migration.preflight import prepare as prepare_ledger
 from cockpit.migration.progress import Follower
 from cockpit.migration.settings import Settings
-from cockpit.migration.states import ItemState
+from cockpit.migration.states import ItemState, PhaseName
 
 
 @click.command("prepare")
@@ -34,7 +34,9 @@ async def prepare(context: MigrationContext, outside_window: str) -> int:
     """Run every check, create the ledger, plan every file."""
     async with context.connection() as connection:
         await context.right_account()
-        checks = [check async for check in preflight(connection, context.plan, context.migration, context.clock.now())]
+        now = context.clock.now()
+        made = preflight(connection, context.plan, context.migration, now, PhaseName.COPY)
+        checks = [check async for check in made]
         output(*check_lines(checks))
         if refused(checks, outside_window):
             output("nothing was written", err=True)

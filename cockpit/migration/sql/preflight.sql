@@ -28,7 +28,7 @@ SELECT pg_is_in_recovery(), (SELECT coalesce(r.rolname, 'the database') FROM pg_
 
 -- name: facts_of_table
 -- Reads the catalog only.
-SELECT row_security_active(c.oid), CASE WHEN c.reltuples < 0 THEN pg_stat_get_live_tuples(c.oid) ELSE c.reltuples END::bigint,
+SELECT row_security_active(c.oid), greatest(c.reltuples::bigint, pg_stat_get_live_tuples(c.oid)),
     EXISTS (SELECT FROM pg_inherits h JOIN pg_class k ON k.oid = h.inhrelid WHERE h.inhparent = c.oid AND NOT k.relispartition),
     EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid AND x.indisunique AND x.indisvalid AND x.indpred IS NULL
         AND x.indnkeyatts = 1 AND x.indkey[0] = a.attnum),
@@ -58,13 +58,18 @@ SELECT count(*) FILTER (WHERE {id} IS NULL), count({id}) - count(DISTINCT {id}) 
 -- name: pick_trial_rows
 -- Reads only, and takes no lock.
 WITH held AS (SELECT {id} AS id, {name}::text AS name, {kind} IS NULL AS no_kind, {size} IS NULL AS no_size, octet_length({data}) AS size
-    FROM {table} WHERE {data} IS NOT NULL AND {key} IS NULL AND {id} IS NOT NULL AND octet_length({data}) <= %(most)s)
+    FROM {table} WHERE {data} IS NOT NULL AND {key} IS NULL AND {id} IS NOT NULL AND octet_length({data}) <= %(most)s
+        AND {id}::text <> ALL(%(known)s::text[]))
 SELECT DISTINCT picked.id::text FROM (
     (SELECT id FROM held ORDER BY id LIMIT 1) UNION ALL (SELECT id FROM held ORDER BY id DESC LIMIT 1)
     UNION ALL (SELECT id FROM held ORDER BY length(name) DESC NULLS LAST LIMIT 1)
     UNION ALL (SELECT id FROM held WHERE name IS NULL LIMIT 1) UNION ALL (SELECT id FROM held WHERE no_kind LIMIT 1)
     UNION ALL (SELECT id FROM held WHERE no_size LIMIT 1) UNION ALL (SELECT id FROM held WHERE size = 0 LIMIT 1)
     UNION ALL (SELECT id FROM held LIMIT 20)) AS picked ORDER BY 1
+
+-- name: list_quarantined
+-- Reads only, and takes no lock.
+SELECT doc_id FROM cutover.item WHERE tbl = %(tbl)s AND state = 'quarantined'
 
 -- name: check_at_once
 -- Lasts until the end of this transaction, which is rolled back.

@@ -86,7 +86,7 @@ class EcsTaskPart(Part):
 
 
 class StoragePart(Part):
-    """How files are put into the bucket. `cockpit migrate plan` puts, reads and removes one object in the same way."""
+    """How files are put into the bucket. `cockpit migrate prepare` puts, reads and removes one object in the same way."""
 
     encryption: Literal["sse-s3", "sse-kms", "bucket"] = Field(
         "sse-s3", description="With S3's own key, a KMS key, or as the bucket is set to"
