@@ -43,6 +43,14 @@ class Replacements:
         self._not_before = self.clock() + pause_after(self._deaths)
         return self._deaths >= MOST_DEATHS
 
+    @property
+    def outlook(self) -> str:
+        """What follows from the last death, for people who wait and see nothing move."""
+        row = f"{self._deaths} deaths with no file done in between, " if self._deaths > 1 else ""
+        if self._deaths >= MOST_DEATHS:
+            return f"{row}nobody starts another until the run is resumed"
+        return f"{row}another starts in {pause_after(self._deaths):g} s"
+
     def due(self) -> bool:
         """Whether what is missing may be started now."""
         return self.clock() >= self._not_before

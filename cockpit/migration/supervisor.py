@@ -113,7 +113,6 @@ class Supervisor:
         self._guards = guards
         self._supervises = asyncio.Event()
         self._workers = workers
-        self._noted = ""
         self._replacements = Replacements(clock)
         self._clock, self._began = clock, clock()
         self._seen: set[str] = set()
@@ -226,20 +225,21 @@ class Supervisor:
         return [guard | {"first_sight": early and guard["id"] not in self._seen} for guard in guards]
 
     async def _note_dead(self, connection: Connection, run: runs.Run) -> bool:
-        """Where every screen shows it; one that dies of the same cause again is noted once, and too many halt the run.
+        """Where every screen shows it, with what follows; whether any died. Too many halt the run.
 
-        Whether any died.
+        Those that die at once of the same cause are noted once.
         """
         died = await self._workers.died()
-        for words in died:
-            cause = words.partition(": ")[2] or words
-            if cause != self._noted:
-                await note(connection, self._run, "", DIED, words)
-            self._noted = cause
-        if died and self._replacements.died(self.progress.done) and run.goes_on:
+        if not died:
+            return False
+        too_many = self._replacements.died(self.progress.done)
+        outlook = f"{self._replacements.outlook}: " if run.goes_on else ""
+        for words in {words.partition(": ")[2] or words: words for words in died}.values():
+            await note(connection, self._run, "", DIED, outlook + words)
+        if too_many and run.goes_on:
             hint = "correct what they say, then resume"
             await Ledger(run.settings, run.id, "").halt(connection, "WorkersDie", died[-1], hint, run.resumed)
-        return bool(died)
+        return True
 
     async def _connected(self) -> Connection:
         """A connection, however long it takes (up to GIVE_UP_S). Raises RunError."""

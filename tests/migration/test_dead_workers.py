@@ -36,7 +36,8 @@ async def test_a_worker_that_dies_at_its_start_is_told_on_every_screen(bench: Be
         return [event.text for event in progress.deaths]
 
     await bench.until(lambda: bench.sql("SELECT 1 FROM cutover.event WHERE kind = 'worker died'"))
-    [text] = await told()
+    text = (await told())[-1]
+    assert text.startswith("another starts in 1 s: worker ")
     assert "ended with 70: " in text
     assert "the connection string cannot be parsed" in text
     assert "hunter2" not in text
@@ -74,6 +75,14 @@ async def test_dead_workers_are_replaced_when_their_pause_is_over_and_at_last_th
     now[0] += 1000
     await more_rounds(5)
     assert not workers._processes, "nobody has looked yet"
+    notes = [
+        row[0].partition(": ")[0]
+        for row in bench.sql("SELECT text FROM cutover.event WHERE kind = 'worker died' ORDER BY id")
+    ]
+    assert notes == [
+        "another starts in 1 s",
+        "2 deaths with no file done in between, nobody starts another until the run is resumed",
+    ], "the same cause twice, and each time what follows"
     halted = (await runs.load(bench.connection, run)).halted
     assert halted is not None
     assert halted["code"] == "WorkersDie"
