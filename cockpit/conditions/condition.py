@@ -208,6 +208,8 @@ def compile_condition(source: str) -> Condition:
         raise ConditionError(first.message, first.offset, first.length, more)
     program = _program(source)
     paths = tuple(dict.fromkeys((probe.text, name.text) for probe, name in tokens.paths(words)))
+    if [word.kind for word in words] == ["string"]:
+        raise ConditionError("is a text in quotation marks, not a condition: leave the inner ones out", 0, len(source))
     if not paths:
         raise ConditionError("reads no probe: write probe.field, for example service.running >= 2", 0, len(source))
     # CEL's own list of variables must agree with ours, or something is read that nobody polls.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
@@ -10,7 +12,17 @@ from pydantic import AfterValidator
 def _whole(url: str) -> str:
     if not url.startswith(("https://", "http://")):
         raise ValueError("write the whole address: https://host/path")
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        host = ""
+    if not _HOST.fullmatch(host):
+        raise ValueError("its host is no name that a host can have: write https://host/path; a var is written ${name}")
     return url
+
+
+_HOST = re.compile(r"[\w.~%-]+|[0-9a-f:.]+(%\w+)?")
+"""A name, an IPv4 address or, without its brackets, an IPv6 one."""
 
 
 def _whole_or_none(url: str) -> str:

@@ -44,6 +44,11 @@ CASES = {
     "roles that are no list": ("roles: [sre]}]\nprobes", "roles: sre}]\nprobes", "must be a list (- ...)"),
     "a date of another country": ("people:", WINDOW + "people:", 'in quotes, "2026-11-30T22:00"'),
     "a shell's variable": ("host: a.example", 'host: "${HOSTNAME_OF}"', "read the environment with ${env:HOSTNAME_OF}"),
+    "a shell's variable without braces": ("host: a.example", "host: $HOST", "write ${HOST} for a var, ${env:HOST} for the"),
+    "within an address": ("https://a.example", "https://$HOST/x", "a var is written ${name}"),
+    "a condition in two kinds of quotes": ('"site.latency_ms < 800"', "'\"site.latency_ms < 800\"'", "leave the inner ones out"),
+    "minutes and seconds": ('800"}', '800", for: 0:05}', "write a duration as 90s, 5m or 1h30m"),
+    "an old word for true": ('800"}', '800", for: yes}', "write true or false, or put it in quotes"),
     "more votes than people": ("required: 1", "required: 2", "these roles have 1 person (ann)"),
 }  # fmt: skip
 

@@ -23,6 +23,7 @@ PLACEHOLDER = "unset"
 """Stands for a variable of the environment that is not set, where that is allowed."""
 
 _REFERENCE = re.compile(r"(?P<escape>\$\$\{)|\$\{(?P<name>[^{}]*)\}|(?P<open>\$\{)")
+_OF_A_SHELL = re.compile(r"\$([A-Za-z_]\w*)")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LONGEST = 20_000
 _ALL = 2_000_000
@@ -211,9 +212,18 @@ class Substitution:
             return {key: self._value(held, (*path, key)) for key, held in value.items()}
         if isinstance(value, list):
             return [self._value(held, (*path, index)) for index, held in enumerate(value)]
-        if not isinstance(value, str) or "${" not in value:
+        if not isinstance(value, str) or "$" not in value:
             return value
         kind = self.kind(path)
+        if kind.references and (shell := _OF_A_SHELL.fullmatch(value)):
+            # As a whole value nobody means the characters themselves; within a command they are the shell's.
+            self.tree.report(
+                path, f"{value} is of a shell: write ${{{shell[1]}}} for a var, ${{env:{shell[1]}}} for the environment"
+            )
+            self.tree.refused.add(path)
+            return PLACEHOLDER
+        if "${" not in value:
+            return value
         if not kind.references:  # a condition: see `condition`
             return value
         resolved = self._text(value, path, ())

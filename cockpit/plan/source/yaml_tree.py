@@ -72,6 +72,8 @@ class Tree:
     """Entries that a part brought."""
     conditions: dict[Path_, ConditionText] = field(default_factory=dict)
     """Conditions as they are compiled."""
+    refused: set[Path_] = field(default_factory=set)
+    """Values that were refused as text, before anybody asked what they should be: nothing else is said of those."""
 
     @property
     def file(self) -> str:
@@ -116,6 +118,8 @@ class Tree:
 
     def report(self, path: Path_, message: str, *, on_key: bool = False, at: Place | None = None) -> None:
         """Note a problem: at the value, at its key, or at a place of its own. Raises TooMany."""
+        if path in self.refused:
+            return
         place = at or (self.keys.get(path) if on_key else None) or self.place(path)
         if (inclusion := self.inclusion(path)) is not None:
             message += f" (part '{inclusion.name}', included in {inclusion.at})"
@@ -268,26 +272,38 @@ class _Builder:
 
     def _plain(self, text: str, place: Place, path: Path_) -> Any:
         if text.lower() in ("", "~", "null"):
-            self._report(place, path, "has no value: give it one, or leave the key out")
+            self._refuse(place, path, "has no value: give it one, or leave the key out")
             return None
         if text.lower() in _OLD_BOOLEANS and text not in ("true", "false"):
-            self._report(
+            self._refuse(
                 place,
                 path,
                 f"'{text}' is a boolean to some YAML readers and text to others: write true or false, or put it in quotes",
             )
-        elif _SEXAGESIMAL.fullmatch(text) or _ODD_NUMBER.fullmatch(text):
-            self._report(
+        elif _SEXAGESIMAL.fullmatch(text):
+            self._refuse(
+                place,
+                path,
+                f"'{text}' is a different number to different YAML readers: "
+                f'write a duration as 90s, 5m or 1h30m, a time of day in quotes, "{text}"',
+            )
+        elif _ODD_NUMBER.fullmatch(text):
+            self._refuse(
                 place,
                 path,
                 f"'{text}' is a different number to different YAML readers: put it in quotes, or write it plainly",
             )
         elif _FLOAT.fullmatch(text) and not math.isfinite(float(text)):
-            self._report(place, path, f"'{text}' is too large a number")
+            self._refuse(place, path, f"'{text}' is too large a number")
         return plain_value(text)
 
     def _report(self, place: Place, path: Path_, message: str) -> None:
         self.tree.report(path, message, at=place)
+
+    def _refuse(self, place: Place, path: Path_, message: str) -> None:
+        """A value that is refused whatever it should be: the one message there is of it."""
+        self._report(place, path, message)
+        self.tree.refused.add(path)
 
     def _place(self, event: Any) -> Place:
         start, end = event.start_mark, event.end_mark
