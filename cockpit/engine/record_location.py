@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from cockpit.engine.share_at_start import ANSWERS_WITHIN_S, Silent, agreed_record, in_time, shared_record
+from cockpit.engine.share_at_start import Silent, agreed_record, in_time, shared_record
 from cockpit.journal.codec import moment
 from cockpit.journal.entry import Type
 from cockpit.journal.provenance import marked_sessions, session_of
@@ -37,32 +37,50 @@ class Located:
 def located(
     plan: Plan, text: bytes, now: datetime, root: Path, name: str, store: Store | None, *, new: bool = False
 ) -> Located:
-    """Raises ValueError and OSError for a share that refuses; one that is silent delays nobody."""
+    """Raises ValueError and OSError for a share that refuses before a record has begun; one that is silent delays nobody.
+
+    The record that the operator names, or that this machine has shared before, is gone on with whatever the share holds now:
+    whoever can write there can neither put another in its place nor keep it from beginning.
+    """
     own = _own(plan, now, root, name, new=new)
     if store is None:
         return Located(RecordFolder.create(plan.name, text, now, root) if own is None else _made(own))
+    begun = own is not None and started_at(own) is not None
+    kept = bool(name) or (own is not None and _was_shared(own))
     own = own or RecordFolder(RecordFolder.free(plan.name, now, root))
     shared, silent, unclaimed = "", "", ""
     try:
-        shared = shared_record(store, own.id if name else "")
+        shared = shared_record(store, own.id if begun or kept else "", kept=kept)
     except Silent as error:
+        silent = str(error)
+    except OSError as error:
+        if not kept:
+            raise OSError(f"{error}; named with --record, one begins all the same") from None
         silent = str(error)
     known, record = bool(shared), shared
     if not known and not silent:
         try:
-            record = agreed_record(store, own.id, begun=started_at(own) is not None)
+            record = agreed_record(store, own.id, begun=begun or kept)
         except (Silent, StoreUnreachable) as error:
             unclaimed = str(error)
-    folder = own if record in ("", own.id) else RecordFolder(root / record)
-    if folder is not own and not name and not _may_be_of(folder, plan):
+    folder = own if kept or record in ("", own.id) else RecordFolder(root / record)
+    if folder is not own and not _may_be_of(folder, plan):
         raise ValueError(f"the share is for the record {record}, which on this machine is another plan's; see --record")
-    sync = Sync(_made(folder).journal, store, [], record=record)
+    sync = Sync(_made(folder).journal, store, [], record=folder.id)
     try:
         if known and not in_time(sync.once):
-            raise ValueError(f"the shared record cannot be fetched: {sync.trouble}")
+            silent = sync.trouble
     except Silent as error:
         silent = str(error)
     return Located(folder, known, silent, unclaimed)
+
+
+def _was_shared(folder: RecordFolder) -> bool:
+    """Whether a session on this machine has shared a record: whatever lies in the share now, it is the cutover's."""
+    opens = [
+        line for _, line in folder.lines() if line.entry.type is Type.OPEN and line.entry.body.get("shared") is True
+    ]
+    return bool(marked_sessions(opens))
 
 
 async def shared_folder(plan: Plan, now: datetime, name: str, store: Store, root: Path | None = None) -> Path:
@@ -78,7 +96,7 @@ async def shared_folder(plan: Plan, now: datetime, name: str, store: Store, root
     except (OSError, ValueError) as error:
         raise OSError(f"the shared record cannot be read: {error}") from None
     if found.silent:
-        raise OSError(f"the shared record cannot be read: no answer for {ANSWERS_WITHIN_S:g} s")
+        raise OSError(f"the shared record cannot be read: {found.silent}")
     return found.folder.path
 
 

@@ -322,6 +322,7 @@ def _open(
         "rehearsal": rehearsal,
         "claimed_because": claimed_because,
         "own": own,
+        "shared": store is not None,
     }
     actor = Actor(who or "cockpit")
     journal = Journal.open(

@@ -28,9 +28,24 @@ class Silent(Exception):  # noqa: N818 - what the share is
         )
 
 
-def shared_record(store: Store, name: str) -> str:
-    """The id of the record that lies in a store; empty where there is none yet. Raises Silent, and OSError for a refusal."""
-    return in_time(partial(_shared_id, store, name))
+def shared_record(store: Store, own: str, *, kept: bool) -> str:
+    """The id of the record that lies in a store; empty where there is none yet. Raises Silent, and OSError for a refusal.
+
+    `own`: the record of this machine; empty where none was begun. `kept`: it is gone on with whatever lies there: the operator
+    named it, or it was shared before. Then that is said, empty where nothing of it is there.
+    """
+    try:
+        found = in_time(partial(records_in, store))
+    except StoreUnreachable as error:
+        raise OSError(str(error)) from None
+    if own in found or kept:
+        return own if own in found else ""
+    if len(found) > 1:
+        several = "; ".join(f"{id_} of {', '.join(writers[:SHOWN])}" for id_, writers in sorted(found.items())[:SHOWN])
+        raise OSError(
+            f"the share holds {len(found)} records: choose one with --record, or share under a place of its own: {several}"
+        )
+    return next(iter(found), "")
 
 
 def agreed_record(store: Store, own: str, *, begun: bool) -> str:
@@ -56,16 +71,3 @@ def in_time(ask: Callable[[], T]) -> T:
         return within(ANSWERS_WITHIN_S, ask)
     except TimeoutError:
         raise Silent from None
-
-
-def _shared_id(store: Store, name: str) -> str:
-    try:
-        found = records_in(store)
-    except StoreUnreachable as error:
-        raise OSError(str(error)) from None
-    if name in found or len(found) < 2:
-        return name if name in found else next(iter(found), "")
-    found_text = "; ".join(f"{id_} of {', '.join(writers[:SHOWN])}" for id_, writers in sorted(found.items())[:SHOWN])
-    raise OSError(
-        f"the share holds {len(found)} records: choose one with --record, or share under a place of its own: {found_text}"
-    )

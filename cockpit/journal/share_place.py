@@ -15,6 +15,8 @@ MAX_CHAIN = 256 << 20
 """Bytes of another writer's chain that are taken in."""
 SHOWN = 3
 """Odd objects named at once."""
+MOST_UNREAD = 100
+"""Objects that cannot be read before no more are tried."""
 LOOKS = 5
 """How often a share may be for a record of which nothing is there, before that one has come to nothing."""
 
@@ -90,14 +92,21 @@ def fetched(store: Store, part: Part, vetted: Vetted, upto: int = 0) -> tuple[by
 
 
 def records_in(store: Store) -> dict[str, list[str]]:
-    """The ids of the records whose chains lie in a store, each with its writers. Raises StoreUnreachable."""
+    """The ids of the records whose chains lie in a store, each with its writers. Raises StoreUnreachable.
+
+    An object that cannot be read hides no other; where there is nothing else, nobody can know what lies there.
+    """
     found: dict[str, list[str]] = {}
+    unread: list[StoreUnreachable] = []
     for part in sorted(store.parts(), key=lambda part: part.name):
-        if part.start == 0:
+        if part.start == 0 and len(unread) < MOST_UNREAD:
             try:
                 _, vetted = fetched(store, part, Vetted(part.writer))
-            except Refused as refused:
-                log.warning("sharing the journal: %s: %s", part.name, refused)
+            except (Refused, StoreUnreachable) as error:
+                log.warning("sharing the journal: %s: %s", part.name, error)
+                unread += [error] if isinstance(error, StoreUnreachable) else []
                 continue
             found.setdefault(vetted.record, []).append(part.writer)
+    if unread and not found:
+        raise unread[0]
     return found

@@ -114,6 +114,7 @@ _OPEN: Mapping[str, _Reader] = {
     "started_at": moment,
     "vars": _by_name(_is(str)),
     "rehearsal": _is(bool),
+    "shared": _is(bool),
     "own": _each(_name),
     "session": _by_name(_name),
     "mark": _name,

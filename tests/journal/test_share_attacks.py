@@ -140,7 +140,7 @@ def test_a_large_object_is_refused_by_its_length_and_never_read(
     tracemalloc.start()
     sync = Sync(here.journal, store, [])
     assert sync.once()
-    assert shared_record(store, "") == ""
+    assert shared_record(store, "of this machine", kept=False) == ""
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < MAX_FETCHED
@@ -189,8 +189,9 @@ def test_a_share_with_two_records_asks_which(
     journal = Journal.open(theirs.journal, mallory, "another", body={"plan_digest": DIGEST})
     Sync(theirs.journal, store, [mallory]).once()
     with pytest.raises(OSError, match="holds 2 records: choose one with --record"):
-        shared_record(store, "")
-    assert shared_record(store, shared.record) == shared.record
+        shared_record(store, "of this machine", kept=False)
+    assert shared_record(store, shared.record, kept=False) == shared.record
+    assert shared_record(store, "of this machine", kept=True) == ""
     journal.close()
 
 
@@ -201,7 +202,7 @@ def test_a_record_named_like_a_path_is_none(
     mallory = writer_name("aaa", "laptop")
     journal = Journal.open(theirs.journal, mallory, record, body={"plan_digest": DIGEST})
     Sync(theirs.journal, store, [mallory]).once()
-    assert shared_record(store, "") == ""
+    assert shared_record(store, "of this machine", kept=False) == ""
     sync = Sync(here.journal, store, [])
     assert sync.once()
     assert "is not the name of a record" in sync.strange
