@@ -110,7 +110,7 @@ async def _refuse(connection: AsyncConnection[dict[str, Any]], texts: Sequence[s
     named = ([schema for schema, _ in used], [name for _, name in used])
     signs = {sign for text in texts for found in _OPERATOR.findall(text) for sign in (found, found.rstrip("+-"))}
     words = sorted({_folded(found) for text in texts for found in _ANY_NAME.findall(text)})
-    asked = await connection.execute(_VOLATILE, (*named, words, sorted(RUNS_TEXT), sorted(signs), words))
+    asked = await connection.execute(_VOLATILE, (*named, words, sorted(signs), sorted(RUNS_TEXT), sorted(signs), words))
     found = await asked.fetchall()
     volatile = [f"{row['schema']}.{row['name']}()" for row in found if not _looks(row["schema"], row["name"])]
     if volatile:

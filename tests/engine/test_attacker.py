@@ -89,8 +89,12 @@ class Night:
         match act:
             case "ada votes go" | "ada votes no-go":
                 await to.desk.vote("deploy", act.rsplit(maxsplit=1)[-1], "as I see it")
-            case "ada signs":
-                await to.desk.sign("vpn", "203.0.113.7 answered")
+            case "ada signs vpn" | "ada signs restore":
+                await to.desk.sign(act.rsplit(maxsplit=1)[-1], "203.0.113.7 answered")
+            case "the deployment begins":
+                await to.desk.begin(Phase.POST_DEPLOY, "as it was voted on")
+            case "ada dismisses" | "ada rolls back":
+                await to.desk.decide("dismiss" if "dismisses" in act else "execute", "as I see it")
             case "bob votes go" | "bob votes no-go":
                 made = self.bobs_vote("no-go" if "no-go" in act else "go")
                 forge(self.bobs, made, to.bob)
@@ -131,6 +135,8 @@ class Night:
         at, plan = self.to.clock.time + self.bobs_clock_is_off[-1], self.to.plan.digest
         ended = StepEnded(at, "back.revision", "bob", "done", "both tasks run", "dba", plan)
         made: dict[str, Entry] = {
+            "bob signs": SignOff(at, "seed", "bob", "dba", "Category Security", plan),
+            "bob takes it back": SignOff(at, "seed", "bob", "dba", "withdrawn", plan, retracted=True),
             "bob waives": Waiver(at, "right", "bob", "known", at + timedelta(hours=1), "dba", plan),
             "bob takes the waiver back": Waiver(at, "right", "bob", "withdrawn", at, "dba", plan),
             "bob ends the step": ended,
@@ -197,11 +203,14 @@ def shown(watch: Watch) -> dict[str, object]:
 
 
 HONEST = (
-    *("ada votes go", "ada votes no-go", "bob votes go", "bob votes no-go", "ada signs"),
+    *("ada votes go", "ada votes no-go", "bob votes go", "bob votes no-go", "ada signs vpn", "ada signs restore"),
     *("the right account", "the wrong account", "time passes"),
     *("bob waives", "bob takes the waiver back", "bob ends the step", "bob opens the step again"),
-    *("bob uses the gate", "bob rolls back"),
+    *("bob uses the gate", "bob rolls back", "bob signs", "bob takes it back", "ada dismisses", "ada rolls back"),
 )
+TO_GO = ("the right account", "ada signs vpn", "ada signs restore", "bob signs", "ada votes go", "bob votes go")
+"""All that the plan asks for: then GO and the open gate are there to be kept by whoever must not when something is taken back."""
+DEPLOYED = (*TO_GO, "the deployment begins")
 
 
 def lies(to: Victim) -> Sequence[Entry]:
@@ -397,15 +406,17 @@ async def _attacked(luck: Random, root: Path, disk: SmallDisk | None) -> None:
                 with contextlib.suppress(OSError):  # no room for a lie either
                     luck.choice(ACTS)(night, luck)
                 continue
-            act = luck.choice(HONEST)
-            if act.startswith("bob"):
-                make_room(night, luck)  # what he says reaches no full disk, as where the share is away; that is shown
-            # What cannot be kept does not count, and says so to whoever stated it: it is not done in the other night either.
-            with contextlib.suppress(Refused):
-                await night.does(act)
-                await honest.does(act)
-            _compare(night.shows(), honest.shows())
-            night.publish()
+            for act in luck.choice([*((each,) for each in HONEST), TO_GO, TO_GO, DEPLOYED, DEPLOYED]):
+                if act.startswith("bob"):
+                    make_room(
+                        night, luck
+                    )  # what he says reaches no full disk, as where the share is away; that is shown
+                # What cannot be kept does not count, and says so to whoever stated it: it is not done in the other night either.
+                with contextlib.suppress(Refused):
+                    await night.does(act)
+                    await honest.does(act)
+                _compare(night.shows(), honest.shows())
+                night.publish()
         # Who looks at the record later sees nothing else, or that it is broken.
         if night.is_as_written:
             _compare(_later(night), _later(honest))

@@ -33,6 +33,23 @@ INSERT INTO hidden.rows VALUES (NULL);
 CREATE TABLE hidden.guarded (a int);
 ALTER TABLE hidden.guarded ENABLE ROW LEVEL SECURITY;
 CREATE POLICY looks ON hidden.guarded USING (a IN (SELECT 1 FROM (VALUES (true), (hidden.ends(1))) AS v));
+CREATE TABLE hidden.plain (a int);
+INSERT INTO hidden.plain VALUES (1);
+CREATE TYPE hidden.grip AS (pid int);
+CREATE FUNCTION hidden.to_grip(text) RETURNS hidden.grip LANGUAGE sql AS $$ SELECT ROW(1)::hidden.grip FROM hidden.ends(1) $$;
+CREATE CAST (text AS hidden.grip) WITH FUNCTION hidden.to_grip(text) AS IMPLICIT;
+CREATE TYPE hidden.knob AS (pid int);
+CREATE FUNCTION hidden.from_knob(hidden.knob) RETURNS int LANGUAGE sql AS $$ SELECT 1 FROM hidden.ends(1) $$;
+CREATE CAST (hidden.knob AS int) WITH FUNCTION hidden.from_knob(hidden.knob) AS IMPLICIT;
+CREATE FUNCTION hidden.grips(hidden.grip) RETURNS int STABLE LANGUAGE sql AS $$ SELECT 1 $$;
+CREATE FUNCTION hidden.of_plain(hidden.plain) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN RETURN hidden.ends(1); END $$;
+CREATE FUNCTION hidden.takes(hidden.checked) RETURNS int STABLE LANGUAGE sql AS $$ SELECT 1 $$;
+CREATE FUNCTION hidden.takes_all(VARIADIC hidden.checked[]) RETURNS int STABLE LANGUAGE sql AS $$ SELECT 1 $$;
+CREATE FUNCTION hidden.defaults(bool DEFAULT pg_terminate_backend({pid})) RETURNS int STABLE LANGUAGE sql AS $$ SELECT 1 $$;
+CREATE OPERATOR hidden.#% (FUNCTION = hidden.takes, RIGHTARG = hidden.checked);
+CREATE FUNCTION hidden.same(hidden.handle, hidden.handle) RETURNS bool LANGUAGE sql AS $$ SELECT hidden.ends(1) $$;
+CREATE OPERATOR hidden.= (FUNCTION = hidden.same, LEFTARG = hidden.handle, RIGHTARG = hidden.handle);
+CREATE VIEW hidden.defaulted AS SELECT * FROM (VALUES (0), (hidden.defaults())) AS v;
 CREATE VIEW hidden.listed AS SELECT * FROM (VALUES (true), (pg_terminate_backend({pid}))) AS v;
 CREATE VIEW hidden.on_listed AS SELECT count(*) FROM hidden.listed;
 CREATE VIEW hidden.signed AS SELECT * FROM (VALUES (true), (1 OPERATOR(hidden.###) 2)) AS v;
@@ -49,6 +66,16 @@ SELECTS = (
     "* FROM hidden.summed",
     "* FROM hidden.cast",
     "* FROM hidden.coerced",
+    "* FROM hidden.defaulted",
+    "* FROM (VALUES (0), (hidden.defaults())) AS v",
+    "* FROM (VALUES (0), (hidden.takes(1))) AS v",
+    "* FROM (VALUES (0), (hidden.takes_all(1, 2))) AS v",
+    "* FROM (VALUES (0), (OPERATOR(hidden.#%) 1)) AS v",
+    "hidden.takes(1)",
+    "* FROM (VALUES (0), (hidden.grips(text '1' || 'x'))) AS v",
+    "* FROM (VALUES (0), (abs(ROW(1)::hidden.knob))) AS v",
+    "v.* FROM hidden.plain p, LATERAL (VALUES (true), (p.of_plain)) AS v",
+    "* FROM (VALUES (true), (ROW(1)::hidden.handle OPERATOR(hidden.=) ROW(1)::hidden.handle)) AS v",
     "1::hidden.checked",
     "CAST(1 AS hidden.on_checked)",
     "1::hidden.builtin",
