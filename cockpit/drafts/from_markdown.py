@@ -18,7 +18,7 @@ _ASK = "What did you look at, and what did it show?"
 _ASK_TRIGGER = "Is this so now? What did you see?"
 _LONGEST_TITLE = 300
 _VARS = ("bucket", "cluster", "service", "database", "url")
-_OPTIONAL = re.compile(r"\s*[\[(]?\boptional\b[\])]?:?\s*", re.IGNORECASE)
+_OPTIONAL = re.compile(r"\s*[\[(]?\b(?:optional|optionnel(?:le)?|facultati(?:f|ve))\b[\])]?:?\s*", re.IGNORECASE)
 _DURATION = re.compile(
     r"(?:[(\[~\u2013\u2014,;]|\s-\s|(?:duration|estimate|takes|dauer|dur\u00e9e)\s*:)\s*(?:~|about |approx\.? |ca\.? |env\. )?"
     r"(\d{1,3})\s*(s|sec\w*|sek\w*|m|min\w*|h|hours?|std\w*|stunden?|heures?)\s*[)\]]?",
@@ -163,8 +163,8 @@ def _cautions(line: Line) -> Iterator[str]:
 
 def _without_optional(title: str) -> tuple[str, bool]:
     """
-    >>> _without_optional("(optional) Warm the cache"), _without_optional("Warm it")
-    (('Warm the cache', True), ('Warm it', False))
+    >>> _without_optional("(optional) Warm the cache"), _without_optional("Prévenir (facultatif)")
+    (('Warm the cache', True), ('Prévenir', True))
     """
     found = _OPTIONAL.search(title)
     return (_OPTIONAL.sub(" ", title).strip() or title, True) if found else (title, False)

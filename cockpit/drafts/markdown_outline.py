@@ -7,20 +7,18 @@ of the time after. Nothing is dropped silently: each line that asks for somethin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from cockpit.drafts.section_roles import Role, is_after, is_rollback, role_named, role_of
+from cockpit.drafts.markdown_lines import numbered
+from cockpit.drafts.section_roles import Role, is_after, is_of_checks, is_rollback, role_named, role_of
 from probes.display_text import visible
 
 MAX_LINES = 500
 """More is nothing a person works through in a night."""
-_FENCE = re.compile(r"^\s*(`{3,}|~{3,})\s*([\w+-]*)")
 _HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
 _BOX = re.compile(r"^([ >]*)(?:[-*+]|\d+[.)])\s+\[([ xX]?)\](?:\s+(.*))?$")
 _DRAWN_BOX = re.compile(r"^([ >]*)(?:(?:[-*+]|\d+[.)])\s+)?([\u2610\u2611\u2612\u2b1c])\ufe0f?\s+(\S.*)$")
 _PLAIN_STEP = re.compile(r"^ {0,3}step\s*\d+\s*[.:)\u2013-]\s*(\S.*)$", re.IGNORECASE)
-_FENCE_IN_ENTRY = re.compile(r"^(\s*(?:[-*+]|\d+[.)])\s+)(`{3,}|~{3,})\s*[\w+-]*\s*$")
 _ENTRY = re.compile(r"^([ >]*)(?:([-*+])|(\d+)[.)])\s+(\S.*)$")
 _BOLD_STEP = re.compile(r"^ {0,3}\*\*\s*(?:step\s*)?\d+\s*[.:)\u2013-]\s*(.+?)\*\*:?\s*(.*)$", re.IGNORECASE)
 _BOLD_HEADING = re.compile(r"^ {0,3}(?:\*\*|__)([^*`]+?):?(?:\*\*|__):?\s*$")
@@ -28,8 +26,12 @@ _BOLD_HEADING = re.compile(r"^ {0,3}(?:\*\*|__)([^*`]+?):?(?:\*\*|__):?\s*$")
 _UNDERLINE = re.compile(r"^ {0,3}(=+|-+)\s*$")
 _LEAD = re.compile(r"^ {0,3}([^\s|>*+`-][^|]{2,78}):\s*$")
 """A line that introduces the list below it."""
-_BOLD_LEVEL, _LEAD_LEVEL = 7, 8
-"""Below every heading of Markdown: a bold line lasts to the next one, a line that introduces a list to the end of the list."""
+_BOLD_LEVEL, _LEAD_LEVEL, _ENTRY_LEVEL = 7, 8, 9
+"""Below every heading of Markdown: a bold line lasts to the next one, a line that introduces a list to the end of the list.
+
+An entry that is a heading to what is nested in it lasts to the next entry beside it.
+"""
+_STRUCK_OUT = re.compile(r"^\s*~~")
 _ROW = re.compile(r"^\s*\|(.*)\|\s*$")
 _RULE = re.compile(r"^[\s|:-]+$")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
@@ -109,13 +111,15 @@ def outline(text: str) -> Outline:
 
 class _Reader:
     def __init__(self, text: str) -> None:
-        self.lines = list(_lines(text))
+        self.lines = list(numbered(text))
         self.made = Outline()
         self.group = Group("Checklist")
         self.headings: list[tuple[int, str]] = []
         self.deployed = False
         """The steps of the deployment have been passed."""
         self.parents: list[tuple[int, str]] = []
+        self.entry_depth = 0
+        """How far the entry is indented that is the innermost heading, where one is."""
         self.header: list[str] | None = None
         self.kept = 0
         self.blank = True
@@ -151,7 +155,7 @@ class _Reader:
                 self._row(number, line, is_rule=bool(_RULE.match(line)))
             else:
                 self.header = None
-                self._plain(number, line)
+                self._plain(index, number, line)
             self.blank = not line.strip()
             self.paragraph = "" if _MARKED.match(line) else _words(line)
         return self.made
@@ -159,8 +163,11 @@ class _Reader:
     def _is_open_row(self, index: int) -> bool:
         """A row of a table without bars at its ends: such a table is known by the rule below its header."""
         _, line, _ = self.lines[index]
-        below = self.lines[index + 1][1] if index + 1 < len(self.lines) else ""
+        below = self._below(index)
         return "|" in line and (self.header is not None or ("|" in below and bool(_RULE.match(below))))
+
+    def _below(self, index: int) -> str:
+        return self.lines[index + 1][1] if index + 1 < len(self.lines) else ""
 
     def _heading(self, level: int, title: str) -> None:
         if level == 1 and not self.made.title:
@@ -177,7 +184,7 @@ class _Reader:
 
     # -- entries -----------------------------------------------------------------------------------------------------
 
-    def _plain(self, number: int, line: str) -> None:
+    def _plain(self, index: int, number: int, line: str) -> None:
         if box := _BOX.match(line):
             self._take(_Entry(number, "box", len(box[1]), box[3] or "", box[2] in ("x", "X")))
         elif drawn := _DRAWN_BOX.match(line):
@@ -187,7 +194,7 @@ class _Reader:
         elif step := _PLAIN_STEP.match(line):
             self._take(_Entry(number, "bold", 0, step[1]))
         elif entry := _ENTRY.match(line):
-            self._take(_Entry(number, "bullet" if entry[2] else "number", len(entry[1]), entry[4]))
+            self._entry(index, number, entry)
         elif line.strip() and line.startswith((" ", ">")) and self.parents and self.group.lines:
             self._continued(line)
         elif (lead := _LEAD.match(line)) and self._introduces(_words(lead[1])):
@@ -198,6 +205,35 @@ class _Reader:
             if self.headings and self.headings[-1][0] == _LEAD_LEVEL and self.group.lines:
                 self._heading(_LEAD_LEVEL, "")
             self.parents = []
+            if not _UNDERLINE.match(self._below(index)):
+                self._prose(number, _words(line))
+
+    def _entry(self, index: int, number: int, entry: re.Match[str]) -> None:
+        depth = len(entry[1])
+        if self._is_heading(index, entry):
+            self._heading(_ENTRY_LEVEL, _words(entry[4]).rstrip(" :"))
+            self.entry_depth = depth
+            return
+        if self.headings and self.headings[-1][0] == _ENTRY_LEVEL and depth <= self.entry_depth:
+            self._heading(_ENTRY_LEVEL, "")
+        self._take(_Entry(number, "bullet" if entry[2] else "number", depth, entry[4]))
+
+    def _prose(self, number: int, words: str) -> None:
+        """A sentence where entries would be carried over, or one that says when or how to go back."""
+        asks = self.group.role not in (Role.CHECKLIST, Role.LEFT_OUT)
+        if asks or (self.group.role is Role.CHECKLIST and role_named(words) in (Role.TRIGGERS, Role.ROLLBACK)):
+            self._leave_out(number, words, "it is a sentence and no entry: make it a line of a list")
+
+    def _is_heading(self, index: int, entry: re.Match[str]) -> bool:
+        """Whether an entry is what a heading would be to those nested in it: they have boxes, or it names what they are for."""
+        below = next((line for _, line, code in self.lines[index + 1 :] if line.strip() or code), "")
+        nested = _BOX.match(below) or _DRAWN_BOX.match(below) or _ENTRY.match(below)
+        if nested is None or len(nested[1]) <= len(entry[1]) or any(at < len(entry[1]) for at, _ in self.parents):
+            return False
+        outer = [name for at, name in self.headings if at < _ENTRY_LEVEL]
+        if role_of(outer, self.made.title if self.one_title else "") is not Role.CHECKLIST:
+            return False
+        return nested.re is not _ENTRY or role_named(_words(entry[4])) not in (None, Role.LEFT_OUT)
 
     def _introduces(self, words: str) -> bool:
         """Whether a line before a list says what the list is for, or when it is its turn."""
@@ -252,6 +288,9 @@ class _Reader:
         title, command = _split_command(entry.title) if is_step else (_words(entry.title).rstrip(" :"), "")
         if not title:
             return
+        if _STRUCK_OUT.match(entry.title):
+            self._leave_out(entry.number, title, "it is struck out")
+            return
         if role is None:
             if self.group.lines and self.parents:
                 self._note(entry.title)
@@ -300,7 +339,7 @@ class _Reader:
         if role is Role.CHECKLIST:
             if kind == "step":
                 return Role.RUNBOOK
-            if kind == "box" or named:
+            if kind == "box" or named or (self.headings and is_of_checks(self.headings[-1][1])):
                 return role
             if kind == "number" and not self.steps_alone and self._is_timed():
                 return role
@@ -329,34 +368,6 @@ def _split_command(text: str) -> tuple[str, str]:
         return _words(text).rstrip(" :"), ""
     title = _words(text[: code.start()] if code.start() > 3 else text).rstrip(" :")
     return title, code[1]
-
-
-def _lines(text: str) -> Iterator[tuple[int, str, bool]]:
-    """Lines with their numbers, tabs as four spaces, and whether they stand in a code fence (Markdown in a fence is no code)."""
-    code, markdown = "", ""
-    for number, raw in enumerate(re.split(r"\r\n|\n|\r", text), 1):
-        line = raw.expandtabs(4)
-        found = _FENCE.match(line)
-        if code:
-            closes = bool(found and _closes(found, code))
-            code = "" if closes else code
-            if not closes:
-                yield number, line, True
-        elif found and markdown and _closes(found, markdown):
-            markdown = ""
-        elif found and found[2].lower() in ("markdown", "md"):
-            markdown = found[1]
-        elif found:
-            code = found[1]
-        elif entry := _FENCE_IN_ENTRY.match(line):
-            yield number, f"{entry[1]}Run", False
-            code = entry[2]
-        else:
-            yield number, line, False
-
-
-def _closes(found: re.Match[str], opened: str) -> bool:
-    return found[1].startswith(opened) and not found[2]
 
 
 def _command_last(title: str, row: str) -> str:

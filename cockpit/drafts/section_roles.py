@@ -39,7 +39,7 @@ _ROLES: tuple[tuple[Role, str], ...] = (
     (Role.TRIGGERS, rf"\b(?:{_WHEN})\b.*\b(?:{_BACK}|abort|no[ -]?go|going back)"),
     (Role.TRIGGERS, rf"(?:{_BACK}|abort)\s+(?:if|when|in case)\b"),
     (Role.TRIGGERS, rf"(?:when|whether) (?:to|we) (?:{_BACK}|abort|stop|go back)"),
-    (Role.ROLLBACK, rf"{_BACK}|{_WRONG}"),
+    (Role.ROLLBACK, rf"{_BACK}|{_WRONG}|\b(?:abort|contingency|undo) (?:plan|procedure|steps)|^plan b$"),
     (
         Role.SUCCESS,
         r"success (?:criteria|metrics)|acceptance criteria|exit criteria|definition of done|go[ -]?live criteria",
@@ -79,6 +79,11 @@ _MOMENT_ALONE = re.compile(rf"^(?:\d+[.)]?\s*)?(?:{_MOMENT_ELSEWHERE})$", re.IGN
 _SURELY_AFTER = re.compile(
     rf"\bpost[ -]?{_MOMENT}|\bafter (?:the )?{_MOMENT}|\bfirst (?:\d+|few|hour|day|week)|hypercare|^T ?\+ ?0*[1-9]"
     rf"|\bnach (?:der |dem )?{_MOMENT_ELSEWHERE}|\bapres (?:la |le |l.)?{_MOMENT_ELSEWHERE}|\bersten? \d+ |\bpremieres? \d+ ",
+    re.IGNORECASE,
+)
+_CHECKS = re.compile(
+    r"\b(?:smoke[ -]?tests?|(?:health |acceptance |sanity )?checks?|verifications?|validations?"
+    r"|prufung(?:en)?|kontrollen?|tests de fumee|controles?)$",
     re.IGNORECASE,
 )
 _SURELY_BEFORE = re.compile(
@@ -140,6 +145,15 @@ def is_after(titles: Sequence[str]) -> bool | None:
             if after.search(title):
                 return True
     return None
+
+
+def is_of_checks(title: str) -> bool:
+    """Whether a heading is the name of checks, so that whatever is listed below it is to be looked at, with a box or without.
+
+    >>> is_of_checks("2. Smoke tests"), is_of_checks("Verification"), is_of_checks("Prüfungen"), is_of_checks("Test data")
+    (True, True, True, False)
+    """
+    return bool(_CHECKS.search(_plain(title)))
 
 
 def is_rollback(text: str) -> bool:
