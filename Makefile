@@ -53,7 +53,7 @@ check: setup     ## ruff, mypy (strict), import-linter
 
 bench: setup     ## benchmarks: ratios measured side by side in one run
 	@for file in tests/bench/*_bench.py; do PYTHONPATH=tests $(BIN)/python $$file || exit 1; done
-	@$(BIN)/python tests/bench/migration.py --quick
+	@PYTHONPATH=tests $(BIN)/python tests/bench/migration.py --quick
 
 pictures: setup  ## export the screens to docs/
 	@$(BIN)/python -m cockpit.commands.pictures docs

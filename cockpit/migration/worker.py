@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import resource
@@ -34,6 +35,7 @@ from cockpit.migration.worker_context import LeaseLost, PhaseWork, Work
 
 log = logging.getLogger(__name__)
 BEAT_S = 1.0
+_KEEP_MEMORY = statement("keep_memory")
 _REPORT_WORKER = statement("report_worker")
 IDLE_S = 0.25
 GIVE_UP_S = 300.0
@@ -100,6 +102,8 @@ class Worker:
             raise
         store = Store(run.settings)
         await store.begin()
+        gc.collect()
+        gc.freeze()  # modules and clients stay: looking through them for garbage took a sixth of a worker's time
         ledger = Ledger(run.settings, run.id, self.id)
         throttle = Throttle(most=min(run.concurrency, run.settings.limits.concurrency))
         work = self._work = Work(run.settings, run.id, self.id, store, ledger, throttle, resumed=run.resumed)
@@ -130,6 +134,7 @@ class Worker:
                 try:
                     if connection is None or connection.closed:
                         connection = await self._connected()
+                        await connection.execute(_KEEP_MEMORY)
                     taken = await phase.batch(connection)
                     trouble.over()
                     if taken and self._work is not None:

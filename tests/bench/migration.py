@@ -1,8 +1,10 @@
-"""How fast files move, side by side on one store and one PostgreSQL: `python tests/bench/migration.py [--quick]`.
+"""How fast files move, side by side on one store and one PostgreSQL.
+
+`PYTHONPATH=tests python tests/bench/migration.py [--quick] [--limit]`
 
 (a) this engine as worker processes; (b) the readiness report's script, its steps in Python: load all rows, then one by one
 upload and update; (c) export to files, then s5cmd; (d) export, then rclone; (e) the bare client's PUTs from memory, the ceiling.
-Printed are ratios of one run; machines differ and are noisy.
+Printed are ratios of one run; machines differ and are noisy. `--limit` prints only what bounds (a), of files of 1 MB and 300 MB.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from typing import Any
 
 import psutil
 import psycopg
+from bench.migration_limit import Servers, against_the_limit
 
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, connect
@@ -38,6 +41,7 @@ from cockpit.rehearsal.database.seed import seed_database
 BUCKET = "documents-measured"
 KEYS = {"AWS_ACCESS_KEY_ID": "rehearsal", "AWS_SECRET_ACCESS_KEY": "rehearsal-secret", "AWS_REGION": "us-east-1"}
 MIB = 1024 * 1024
+LOOK_S = 0.2
 
 
 @dataclass
@@ -48,8 +52,6 @@ class Measured:
     cpu_s: float
     peak: int
     """Most memory of one client process, bytes."""
-    servers: tuple[float, float] = (0.0, 0.0)
-    """CPU seconds of PostgreSQL and of the store meanwhile."""
 
     @property
     def rate(self) -> float:
@@ -58,12 +60,6 @@ class Measured:
     def __str__(self) -> str:
         speed = f"{self.rate:8,.0f} files/s {self.bytes / self.seconds / 1e6:7.1f} MB/s"
         return f"{speed} {self.cpu_s / self.files * 1e6:9,.0f} us CPU a file {self.peak / MIB:6.0f} MiB"
-
-    @property
-    def spent(self) -> tuple[float, float, float]:
-        """CPU milliseconds a MB: of the client, of PostgreSQL, of the store."""
-        client, database, store = (seconds / self.bytes * 1e9 for seconds in (self.cpu_s, *self.servers))
-        return client, database, store
 
 
 class Store:
@@ -74,6 +70,7 @@ class Store:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()
+        self.pid = self._process.pid
 
     def tell(self, words: str) -> None:
         assert self._process.stdin is not None
@@ -127,9 +124,17 @@ def watched(pids: Callable[[], list[int]]) -> Iterator[list[int]]:
 
 
 def engine(
-    dsn: str, files: int, size: int, workers: int = 1, nice: int = 0, enough: threading.Event | None = None
+    dsn: str,
+    files: int,
+    size: int,
+    workers: int = 1,
+    nice: int = 0,
+    enough: threading.Event | None = None,
+    mark: Callable[[], None] = lambda: None,
 ) -> Measured:
     """(a) Worker processes; the ledger is made before, as `prepare` does. Where it is `enough`, the rest is left where it is.
+
+    `mark` is called when files may begin, and when they are moved.
 
     Raises RuntimeError where the files will never all have moved: nobody supervises this run, so nothing else would say so.
     """
@@ -150,11 +155,13 @@ def engine(
         while (await runs.load(control, run)).workers < workers:  # noqa: ASYNC110 - other processes
             await asyncio.sleep(0.02)
         with watched(lambda: [process.pid for process in processes]) as peak:
-            began, cpu_before = time.perf_counter(), _cpu_of(processes)  # its start-up is not what is measured
+            cpu_before = _cpu_of(processes)  # its start-up is not what is measured
+            mark()
             await runs.want(control, run, Wanted.RUN)
             while (moved := await _moved(control, run, processes)) < files and not (enough and enough.is_set()):  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-            took, cpu = time.perf_counter() - began, _cpu_of(processes) - cpu_before
+                await asyncio.sleep(LOOK_S)
+            mark()
+            took, cpu = await _took(control), _cpu_of(processes) - cpu_before
         await runs.want(control, run, Wanted.DRAIN)
         for process in processes:
             process.wait(60)
@@ -168,6 +175,13 @@ def _cpu_of(processes: Iterable[subprocess.Popen[bytes]]) -> float:
     """CPU seconds of processes that live."""
     times = [psutil.Process(process.pid).cpu_times() for process in processes]
     return float(sum(each.user + each.system for each in times))
+
+
+async def _took(control: Connection) -> float:
+    """Seconds from the first file that was begun to the last that was done, by the ledger: looking on costs the database time."""
+    query = "SELECT extract(epoch FROM max(switched_at) - (SELECT min(last_intent_at) FROM cutover.object)) FROM cutover.item"
+    row = await (await control.execute(query)).fetchone()
+    return float(row[0] or 0) if row else 0.0
 
 
 async def _moved(control: Connection, run: int, processes: list[subprocess.Popen[bytes]]) -> int:
@@ -294,6 +308,7 @@ def cell(dsn: str, store: Store, files: int, size: int, latency_ms: int) -> list
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a tenth of the files, 20 ms only")
+    parser.add_argument("--limit", action="store_true", help="only what bounds it, of files of 1 MB and 300 MB")
     asked = parser.parse_args()
     share = 10 if asked.quick else 1
     sizes = ((10_000 // share, 20_000), (1_000 // share, 1_000_000), (1 if asked.quick else 4, 300_000_000))
@@ -304,6 +319,9 @@ def main() -> None:
             dsn = seed_database(postgres, datetime.now(UTC)).application
             os.environ.update(KEYS, AWS_ENDPOINT_URL=store.url, AWS_EC2_METADATA_DISABLED="true")
             lines: list[str] = []
+            limits(postgres, dsn, store, 3 if asked.quick else 7)
+            if asked.limit:
+                return
             for latency in (20,) if asked.quick else (0, 20, 100):
                 for files, size in sizes:
                     lines += cell(dsn, store, files, size, latency)
@@ -312,6 +330,30 @@ def main() -> None:
         finally:
             store.close()
             postgres.stop()
+
+
+def limits(postgres: EmbeddedPostgres, dsn: str, store: Store, rounds: int) -> None:
+    """What the engine's speed is bounded by, of files of 1 MB and of 300 MB, with no latency: where CPU is scarce."""
+    store.tell("latency 0")
+    assert postgres.pid is not None
+    servers = Servers(postgres.pid, store.pid)
+    for files, size in ((300, 1_000_000), (2, 300_000_000)):
+        peak = [0]
+
+        def emptied(files: int = files, size: int = size) -> None:
+            fill(dsn, files, size)
+            store.tell("empty")
+
+        def ours(
+            mark: Callable[[], None], files: int = files, size: int = size, peak: list[int] = peak
+        ) -> tuple[float, float]:
+            ran = engine(dsn, files, size, mark=mark)
+            peak[0] = max(peak[0], ran.peak)
+            return ran.seconds, ran.cpu_s
+
+        for line in against_the_limit(dsn, servers, files, size, rounds, emptied, ours):
+            print(line, flush=True)
+        print(f"  most memory of this engine's worker: {peak[0] / MIB:.0f} MiB", flush=True)
 
 
 def _by_rows(dsn: str, store: Store, counts: tuple[int, ...]) -> list[str]:

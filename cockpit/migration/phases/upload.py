@@ -21,6 +21,8 @@ from cockpit.migration_scope import MIB
 from probes.clients.threads import in_thread
 
 IN_THREAD = 2 * MIB
+SLICE_BYTES = 2 * MIB
+"""Of one row at a time: the server keeps the memory for these (see `keep_memory`), and not for values of a whole part."""
 _READ_PART = table_statement("read_part")
 
 
@@ -155,6 +157,16 @@ def _base64(digest_: bytes) -> str:
 
 async def read_part(connection: Connection, source: Source, claim: Claim, xmin: str, start: int, length: int) -> bytes:
     """A stretch of a file, if its row is still the one that was read at first. Raises Changed."""
+    ends = start + length
+    slices = range(start, ends, SLICE_BYTES)
+    return b"".join(
+        [await _read_slice(connection, source, claim, xmin, at, min(SLICE_BYTES, ends - at)) for at in slices]
+    )
+
+
+async def _read_slice(
+    connection: Connection, source: Source, claim: Claim, xmin: str, start: int, length: int
+) -> bytes:
     given = {"start": start + 1, "length": length, "id": claim.doc_id, "xmin": xmin}
     cursor = connection.cursor(binary=True, row_factory=psycopg.rows.tuple_row)
     row = await (await cursor.execute(_READ_PART(source), given)).fetchone()

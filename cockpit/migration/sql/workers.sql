@@ -1,5 +1,10 @@
 -- What workers report of themselves; nothing here decides who has which file.
 
+-- name: keep_memory
+-- Reads and changes nothing: once the server's process has taken 16 MiB and given it back, the C library of Linux keeps what is freed,
+-- where it would ask the system for the memory of each large value anew, and reading files in parts takes half the server's CPU.
+SELECT octet_length(repeat(repeat(' ', 4096), 4096))
+
 -- name: report_worker
 -- A worker writes its own row alone, by an id no other process has; a repeat writes the newest numbers over the older.
 INSERT INTO cutover.worker (id, run_id, host, pid, state, phase, in_flight, concurrency, why, files, bytes,
