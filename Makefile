@@ -14,7 +14,7 @@ FAST_INSTALL = { test -x "$(UV)" || $(PIP) --no-deps --require-hashes -r require
   && $(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 PLAIN_INSTALL = { $(PIP) --no-deps --require-hashes -r requirements/all.txt && $(PIP) --no-deps --no-build-isolation -e .; }
 
-.PHONY: help setup rehearse test test-busy test-long check bench mutants pictures lock schema faults clean
+.PHONY: help setup rehearse test test-pythons test-busy test-long check bench mutants pictures lock schema faults clean
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 14
 
@@ -36,6 +36,9 @@ AGAIN = $(BIN)/python -m pytest --last-failed --last-failed-no-failures=none --m
 test: setup      ## the tests; whole nights are of test-long
 	@$(BIN)/python -m compileall -q cockpit probes tests
 	@$(BIN)/python -m pytest -n 3 --assert=plain || { $(AGAIN); exit 1; }
+
+test-pythons: setup ## a part of the tests on each other Python from 3.11 to 3.13 that is here
+	@.ci/other-pythons
 
 test-busy: setup ## every test, three times, while four other processes keep the machine busy
 	@$(BIN)/python tests/support/busy.py 3 $(BIN)/python -m pytest -n 4
