@@ -377,6 +377,11 @@ async def test_on_the_screen_the_words_name_the_service_and_why_and_enter_twice_
                 assert app.screen is page, typed
                 assert seat.watch.record.all(Decision) == []
             field.value = "roll back orders/orders-worker: it drops orders"
+            app.armed = False
+            await pilot.press("enter")
+            await until(lambda: "read-only: F9 arms the cockpit; nothing was changed" in shown(app))
+            assert seat.watch.record.all(Decision) == []
+            app.armed = True
             await pilot.press("enter", "enter")
             await until(lambda: seat.watch.record.all(StepEnded))
         assert seat.deployments(WORKER) - seat.before[WORKER] == 1

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 
-from tui.stage import Stage, opened, plan
+import pytest
+from rich.text import Text
+from tui.stage import Stage, opened, plan, until
 
 from cockpit.migration.controller import Controller
+from cockpit.migration.progress import Progress
+from cockpit.migration.states import PhaseName
 from cockpit.plan.model import Migration
 from cockpit.tui.action_registry import ACTIONS
 from cockpit.tui.app import CockpitApp
@@ -19,17 +23,27 @@ STARTS_A_READ = {"logs:StartQuery", "logs:StopQuery"}
 """A query of the logs is started, and stopped when nobody waits for it any more: neither changes anything."""
 
 
-async def test_before_it_is_armed_no_key_changes_production() -> None:
+@pytest.mark.parametrize("armed", [False, True])
+async def test_before_it_is_armed_no_key_changes_production(armed: bool) -> None:
+    """Armed, each of these keys does something or says why it does not: so they are keys that could."""
     controller = Controller(Migration("", "bucket", "eu-west-1", ()), plan().path)
-    app = CockpitApp(Stage().calm(1), controller=controller)
+    controller.progress = Progress(run=1, prepared=True, active=True, phase=PhaseName.COPY)
+    app = CockpitApp(Stage().calm(1), controller=controller, armed=armed)
     async with opened(app, (100, 30)) as pilot:
-        for screen in ("1", "2", "3", "4", "5"):
+        for screen in ("1", "2", "3", "5", "4"):
             await pilot.press("escape", screen)
             here = app.screen
             for action in DANGEROUS:
+                app.message = Text()
                 await pilot.press(*action.keys.split(","))
-                assert app.screen is here, f"{action.id} asks though nothing is armed"
-        assert not app.armed
+                await pilot.pause()
+                if armed and screen == "4":
+                    await until(pilot, lambda here=here: app.message.plain or app.screen is not here)
+                    await pilot.press("escape" if app.screen is not here else "4")
+                else:
+                    assert app.screen is here, f"{action.id} asks though nothing is armed"
+                    assert not app.message.plain, f"{action.id} does something though nothing is armed"
+        assert app.armed == armed
         assert controller._started == []
 
 
