@@ -35,7 +35,6 @@ from cockpit.migration.worker_context import LeaseLost, PhaseWork, Work
 
 log = logging.getLogger(__name__)
 BEAT_S = 1.0
-_KEEP_MEMORY = statement("keep_memory")
 _REPORT_WORKER = statement("report_worker")
 IDLE_S = 0.25
 GIVE_UP_S = 300.0
@@ -134,7 +133,6 @@ class Worker:
                 try:
                     if connection is None or connection.closed:
                         connection = await self._connected()
-                        await connection.execute(_KEEP_MEMORY)
                     taken = await phase.batch(connection)
                     trouble.over()
                     if taken and self._work is not None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
+from weakref import WeakSet
 
 import psycopg
 
@@ -79,6 +80,8 @@ class Work:
     counters: Counters = field(default_factory=Counters)
     large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     """Files in parts at a time: each holds a few parts in memory."""
+    roomy: WeakSet[Connection] = field(default_factory=WeakSet)
+    """Connections whose server process keeps the memory of large values."""
     renewed: float = field(default_factory=time.monotonic)
     resumed: int = 0
     """How often the run has been resumed, as last heard."""

@@ -337,7 +337,7 @@ def limits(postgres: EmbeddedPostgres, dsn: str, store: Store, rounds: int) -> N
     store.tell("latency 0")
     assert postgres.pid is not None
     servers = Servers(postgres.pid, store.pid)
-    for files, size in ((300, 1_000_000), (2, 300_000_000)):
+    for files, size in ((500, 1_000_000), (2, 300_000_000)):
         peak = [0]
 
         def emptied(files: int = files, size: int = size) -> None:

@@ -14,7 +14,7 @@ from cockpit.migration.ledger import Claim
 from cockpit.migration.object_keys import content_type
 from cockpit.migration.object_store import Body
 from cockpit.migration.settings import PART_BYTES, Source
-from cockpit.migration.sql_files import table_statement
+from cockpit.migration.sql_files import statement, table_statement
 from cockpit.migration.store_errors import Exists, Missing
 from cockpit.migration.worker_context import Work
 from cockpit.migration_scope import MIB
@@ -23,6 +23,7 @@ from probes.clients.threads import in_thread
 IN_THREAD = 2 * MIB
 SLICE_BYTES = 2 * MIB
 """Of one row at a time: the server keeps the memory for these (see `keep_memory`), and not for values of a whole part."""
+_KEEP_MEMORY = statement("keep_memory")
 _READ_PART = table_statement("read_part")
 
 
@@ -73,6 +74,9 @@ async def adopt(work: Work, claim: Claim, sha: bytes, size: int, kind: str) -> s
 
 async def put_in_parts(work: Work, connection: Connection, source: Source, claim: Claim, xmin: str, size: int) -> Put:
     """Store a large file, read and sent part by part. Raises Burnt, Changed, and the store's errors."""
+    if connection not in work.roomy:
+        await connection.execute(_KEEP_MEMORY)
+        work.roomy.add(connection)
     head = await read_part(connection, source, claim, xmin, 0, 16)
     kind, known = content_type(claim.kind, claim.name, head)
     upload = claim.upload_id
