@@ -16,11 +16,12 @@ from support.cockpit_process import ROOT
 pytestmark = pytest.mark.long
 
 PAGES = ("README.md", *(f"docs/{name}.md" for name in ("plans", "night", "migration", "record", "stories", "schedule")))
-NO_PAST, NO_PROFILE, NO_TERMINAL, NOT_PROVABLE = 3, 64, 64, 3
+NO_PAST, NO_PROFILE, NO_TERMINAL, NO_EXTRA, NOT_PROVABLE = 3, 64, 64, 64, 3
 ENDS = {
     "init": NO_PROFILE,
     "rehearse": NO_TERMINAL,
     "run": NO_TERMINAL,
+    "serve": NO_EXTRA,
     "backtest": NO_PAST,
     "doctor": 1,
     "check": NO_PAST,
