@@ -17,7 +17,7 @@ from cockpit.plan.model import Plan
 from cockpit.plan.never_go import never_go
 from cockpit.plan.probe_limits import needed_traffic
 from cockpit.plan.source.problems import Problem
-from cockpit.plan.summary import earliest_go, next_window, summarise
+from cockpit.plan.summary import earliest_go, next_window, summarise, warnings
 from cockpit.stories.healthy_values import healthy
 
 JSON_VERSION = 1
@@ -66,13 +66,18 @@ def _json(path: str, plan: Plan | None, problems: Sequence[Problem]) -> dict[str
     }
     if plan is not None:
         never = list(never_go(plan))
-        opening = plan.window.next_after(datetime.now(UTC)) if plan.window is not None else None
+        now = datetime.now(UTC)
+        opening = plan.window.next_after(now) if plan.window is not None else None
         found |= {
             "name": plan.name,
             "title": plan.title,
             "environment": plan.environment,
             "digest": plan.digest,
             "never_go": never,
+            "warnings": [
+                *(text for _, text in warnings(plan)),
+                *([" ".join(" ".join(next_window(plan, now)).split())] if opening and opening.ends <= now else []),
+            ],
             "contradictions": [str(each) for each in healthy(plan).contradictions],
             "needs_traffic": [str(need) for need in needed_traffic(plan)],
             "earliest_go_s": None if never else earliest_go(plan).total_seconds(),

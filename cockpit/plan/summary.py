@@ -41,13 +41,17 @@ def next_window(plan: Plan, now: datetime) -> list[str]:
     return _row("window", f"{when}: {times}")
 
 
-def _lines(plan: Plan) -> Iterator[str]:
+def warnings(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What is legal and most probably not meant: a word for it, and the sentence."""
     if plan.production and not plan.target.account:
-        yield from _row(
-            "any account", "this is production, and target.account names no account: no other one is refused"
-        )
+        yield "any account", "this is production, and target.account names no account: no other one is refused"
     if plan.target.region and (hint := unknown_region(plan.target.region)):
-        yield from _row("region?", hint)
+        yield "region?", hint
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    for word, warning in warnings(plan):
+        yield from _row(word, warning)
     if plan.target.account or plan.target.region:
         yield from _row(
             "target", f"account {plan.target.account or 'any'}, {plan.target.region or 'the default region'}"
@@ -87,7 +91,8 @@ def _lasting(plan: Plan) -> str:
 def _go(plan: Plan) -> Iterator[str]:
     """When GO can come, or why it never does, and the traffic it takes."""
     never = tuple(never_go(plan))
-    for why in never or [f"{duration(earliest_go(plan))} after the phase begins"]:
+    provided = ", if that region answers" if plan.target.region and unknown_region(plan.target.region) else ""
+    for why in never or [f"{duration(earliest_go(plan))} after the phase begins{provided}"]:
         yield from _row("never GO" if never else "earliest GO", why)
     for _, why in all_never_fresh(plan):
         if why not in never:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -90,3 +91,16 @@ def test_a_production_plan_without_account_is_told_so(tmp_path: Path) -> None:
     assert "earliest GO" not in said
     assert "target.account names no account" in said
     assert "eu-centrall-1 is no region known here; did you mean eu-central-1?" in said
+    as_json = json.loads(CliRunner().invoke(main, ["validate", str(path), "--format", "json"]).stdout)
+    assert [each.split(",")[0] for each in as_json["warnings"]] == [
+        "this is production",
+        "eu-centrall-1 is no region known here; did you mean eu-central-1?",
+    ]
+
+
+def test_when_go_comes_is_not_promised_of_a_region_that_may_not_exist(tmp_path: Path) -> None:
+    path = tmp_path / "elsewhere.yaml"
+    text = (CHECKLISTS / "minimal.yaml").read_text(encoding="utf-8")
+    path.write_text(text.replace("region: us-east-1", "region: us-middle-7"), encoding="utf-8")
+    done = CliRunner().invoke(main, ["validate", str(path)])
+    assert "after the phase begins, if that region answers" in " ".join(done.output.split())
