@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, get_args
@@ -167,6 +168,7 @@ class Parameter:
     """`name: value`, as a plan writes it."""
 
 
+@cache
 def parameters_of(kind: type[Probe[Any]]) -> tuple[Parameter, ...]:
     """Every parameter of a kind of probe, in the order it is defined."""
     schema, sentences = schema_of(kind.params_type), sentences_of(kind.params_type)
@@ -179,9 +181,10 @@ def parameters_of(kind: type[Probe[Any]]) -> tuple[Parameter, ...]:
     )
 
 
-def sentences_of(model: type[BaseModel]) -> dict[str, str]:
+@cache
+def sentences_of(model: type[BaseModel]) -> Mapping[str, str]:
     """Field -> what its source says below it; nothing where there is no source."""
-    found = {}
+    found: dict[str, str] = {}
     for each in reversed(model.__mro__):
         if each is not BaseModel and issubclass(each, BaseModel):
             try:
@@ -194,7 +197,7 @@ def sentences_of(model: type[BaseModel]) -> dict[str, str]:
                 match field, below:
                     case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                         found[name] = inspect.cleandoc(text)
-    return found
+    return MappingProxyType(found)
 
 
 def schema_of(params: type[BaseModel], **options: Any) -> dict[str, Any]:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import gc
+import os
 import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 from support.garbage import collect
 from support.postgres_version import choose_postgres
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped, unused-ignore]
 
 from probes.known_secrets import KNOWN
 
-settings.register_profile("any machine", deadline=None)
+settings.register_profile("any machine", deadline=None, max_examples=int(os.environ.get("EXAMPLES", "40")))
 settings.load_profile("any machine")
-"""No example has to end in time: a busy machine is no fault of what is tested."""
+"""No example has to end in time: a busy machine is no fault of what is tested. `make test-long` tries many more."""
+providers._get_local_constants = lambda: providers._local_constants
+"""Every worker would parse every file of the product for numbers and words to try: as long as 200 tests take."""
 choose_postgres()
 SELDOM = 20_000
 """So many objects are made between two looks for circles: at 700, a tenth of the time is spent on them."""

@@ -213,7 +213,6 @@ PIECES = (
 WORDS = st.sampled_from(PIECES.split())
 
 
-@settings(max_examples=150)
 @given(
     st.one_of(
         st.text(max_size=60), st.lists(WORDS, max_size=25).map("".join), st.lists(WORDS, max_size=25).map(" ".join)

@@ -16,7 +16,7 @@ from cockpit.decide.gate import GOOD_FOR, begun_by, missing_before, opening, tag
 from cockpit.plan.model import Gate, Plan, Poll
 
 LINES = ("purge 3 files of db/app", "purge 3 files, at most 1 of them of db/app")
-NIGHTS = int(os.environ.get("EXAMPLES", "300"))
+NIGHTS = int(os.environ.get("EXAMPLES", "100"))
 PEOPLE = ("ann", "bob")
 
 

@@ -230,7 +230,7 @@ def test_a_pipe_cannot_make_the_loader_wait(tmp_path: Path) -> None:
 
 # -- anything at all -------------------------------------------------------------------------------------------------
 
-FUZZ = settings(max_examples=150, suppress_health_check=list(HealthCheck))
+FUZZ = settings(suppress_health_check=list(HealthCheck))
 WORDS = [
     *(
         "plan: v1\n",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -88,8 +89,8 @@ def test_no_other_place_writes_a_partition_or_a_console_of_its_own(room: str) ->
     written = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in (ROOT / room).rglob("*.py")
-        if path.name != "arns.py"
-        for node in ast.walk(ast.parse(path.read_text()))
+        if path.name != "arns.py" and re.search("arn:aws:|console.aws.", text := path.read_text())
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.JoinedStr)
         for part in node.values
         if isinstance(part, ast.Constant)

@@ -128,7 +128,7 @@ def test_the_rest_of_a_json_line_stays_readable() -> None:
 
 @pytest.mark.parametrize(("words", "shape"), [(words, shape) for words, shape, _ in probes.redact._PATTERNS])
 @given(st.data())
-@settings(max_examples=10)
+@settings(max_examples=4)
 def test_no_shape_is_without_the_words_it_is_looked_for_by(
     words: tuple[str, ...], shape: re.Pattern[str], data: st.DataObject
 ) -> None:
@@ -141,7 +141,7 @@ def test_a_letter_that_only_ignoring_case_makes_another_hides_no_name(name: str)
     assert "hunter2hunter2" not in redact(f"{name}=hunter2hunter2")
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=24).map("".join))
 def test_redacting_twice_changes_nothing(text: str) -> None:
     once = redact(text)

@@ -51,8 +51,7 @@ HOSTILE = {
     "wide": "\u5b57" * 300 + "e\u0301" * 200,
 }
 WALKED = {
-    "what nobody sees": " ".join(HOSTILE[kind] for kind in list(HOSTILE)[:9]),
-    "markup": HOSTILE["markup"] + HOSTILE["wide"],
+    "short": " ".join(HOSTILE[kind] for kind in [*list(HOSTILE)[:10], "wide"]),
     "long": HOSTILE["long"][:20_000],  # ten times what is shown of one text
 }
 """Every screen is opened once with each of these."""

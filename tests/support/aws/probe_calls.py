@@ -18,12 +18,18 @@ MODULES = sorted(
 )
 
 
+@cache
 def tree(module: str) -> ast.Module:
     return ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
 
 
-def calls(module: str) -> Iterator[tuple[str, str, frozenset[str]]]:
+@cache
+def calls(module: str) -> tuple[tuple[str, str, frozenset[str]], ...]:
     """Service, operation and names of parameters of each call of AWS that is written out."""
+    return tuple(_calls(module))
+
+
+def _calls(module: str) -> Iterator[tuple[str, str, frozenset[str]]]:
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.Call):
             words = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
