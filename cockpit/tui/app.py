@@ -387,8 +387,10 @@ class CockpitApp(App[None]):
 
 
 def _settle() -> None:
-    """Take what is there to stay out of the garbage collector's rounds: each would stop the keys for a tenth of a second."""
-    gc.collect()
+    """Take what is there to stay out of the garbage collector's rounds: each would stop the keys for a tenth of a second.
+
+    Nothing is looked for before: a look costs that tenth too, and what little of a start is garbage may stay.
+    """
     gc.freeze()
 
 

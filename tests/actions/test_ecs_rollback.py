@@ -7,12 +7,12 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from rehearsal.test_aws_ecs import IMAGE, PLACE, Furnished
 from support.clock import Undisturbed
+from support.plans.shipped_plan import shipped_plan
 from support.sources import NoSource
 from support.waiting import until
 
@@ -23,7 +23,6 @@ from cockpit.decide.counted import Counted
 from cockpit.decide.events import PhaseBegan, ReleaseSeen
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
-from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase
 from cockpit.plan.step_action import EcsService
 from cockpit.rehearsal.aws.ecs.task import TaskBehaviour
@@ -33,7 +32,6 @@ REPOSITORY = IMAGE.rpartition("/")[2]
 DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_IMAGE = "application/vnd.docker.image"
 WEB = EcsService(PLACE["cluster"], PLACE["service"])
-SHIPPED = Path(__file__).resolve().parents[2] / "checklists" / "transparent-trust.yaml"
 
 
 class Passing(Undisturbed):
@@ -95,7 +93,7 @@ def by_digest(world: Furnished, letter: str) -> str:
 
 async def noted(world: Furnished, clients: Clients, phase: Phase = Phase.PRE_DEPLOY) -> Counted:
     """What counts of a record after one look at what runs."""
-    watch = Watch(load_plan(SHIPPED, require_environment=False), NoSource(), Passing(world))
+    watch = Watch(shipped_plan(), NoSource(), Passing(world))
     watch.record.append(PhaseBegan(world.clock.time, phase))
     taking = asyncio.create_task(capture(clients, WEB, watch))
     await until(lambda: watch.record.all(ReleaseSeen))
@@ -320,7 +318,7 @@ async def test_asked_again_after_an_interruption_it_follows_and_deploys_nothing_
 
 
 async def test_the_policy_for_actions_is_enough_for_a_rollback(world: Furnished, clients: Clients) -> None:
-    plan = load_plan(SHIPPED, require_environment=False)
+    plan = shipped_plan()
     needed = actions_need(plan)
     assert needed["ecs:UpdateService"] == {
         "arn:aws:ecs:us-east-1:123456789012:service/transparent-trust-prod/transparent-trust-web"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from decide.scene import FIELDS, GOOD, START, reading
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cockpit.conditions.condition import Comparison, Condition, ConditionError, compile_condition, context_of

@@ -51,7 +51,7 @@ from cockpit.decide.states import State, Word
 from cockpit.plan.model import OnUnknown, Phase, Severity
 from probes.reading import Reading, Reason, Unknown
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "10"))
 """More for a longer look: `EXAMPLES=100000 pytest --timeout 0 tests/decide/test_invariants.py` (hours)."""
 QUICK = settings(max_examples=EXAMPLES)
 PRE = [PhaseBegan(START, Phase.PRE_DEPLOY)]

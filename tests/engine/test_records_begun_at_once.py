@@ -75,7 +75,7 @@ def said(process: subprocess.Popen[str]) -> str:
 
 
 def test_of_processes_that_start_at_once_all_keep_one_record(tmp_path: Path, plan: Plan) -> None:
-    places = [f"{kind}{n}" for n in range(3) for kind in (f"{tmp_path}/share-", "s3://records/night-")]
+    places = [f"{kind}{n}" for n in range(2) for kind in (f"{tmp_path}/share-", "s3://records/night-")]
     with ExitStack() as opened:
         s3 = opened.enter_context(ObjectStore("records"))
         both = [opened.enter_context(beginner(tmp_path / f"m{n}", plan, s3.url, n)) for n in range(2)]

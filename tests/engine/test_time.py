@@ -50,10 +50,11 @@ class Night:
         return self.watch.situation.criterion(subject).state
 
     def wait(self, seconds: float) -> None:
-        """Time passes, and the watch ticks as it does when nothing comes."""
-        for _ in range(int(seconds * 2)):
-            self.machine.passed += 0.5
+        """Time passes, and the watch ticks when nothing comes, if more seldom than it does (as on a slow machine)."""
+        while seconds > 0:
+            self.machine.passed += min(seconds, 2)
             self.watch.tick()
+            seconds -= 2
 
     def poll(self, ok: bool = True) -> None:
         self.wait(EVERY)

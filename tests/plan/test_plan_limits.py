@@ -157,7 +157,7 @@ NASTY = {
 }
 
 
-DEAREST = {"brackets in conditions", "many parameters"}
+DEAREST = {"brackets in conditions", "many parameters", "minus in conditions", "many keys", "wrong conditions"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] * (name in DEAREST)) for name in NASTY])

@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from support.plans.shipped_plan import shipped_plan
 
-from cockpit.plan.load import load_plan
 from cockpit.plan.model import Plan
 from cockpit.plan.surroundings import Level
 from probes.registry import find
@@ -24,8 +24,7 @@ _UNITS = {"hour": timedelta(hours=1), "min": timedelta(minutes=1)}
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    root = HERE.parents[1]
-    return load_plan(root / "checklists" / "transparent-trust.yaml", environ={}, require_environment=False)
+    return shipped_plan()
 
 
 def below(heading: str) -> Iterator[tuple[int, str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.plans.shipped_plan import shipped_plan
 
 from cockpit.plan.document import json_schema, probe_pages
 from cockpit.plan.load import load_plan
@@ -21,7 +22,7 @@ CHECKLISTS = Path(__file__).resolve().parents[2] / "checklists"
 
 @pytest.fixture
 def customer() -> Plan:
-    return load_plan(CHECKLISTS / "transparent-trust.yaml", environ={}, require_environment=False)
+    return shipped_plan()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.plans.shipped_plan import shipped_plan
 
 from cockpit.conditions.condition import compile_condition
 from cockpit.decide.because import Observed
@@ -17,7 +18,6 @@ from cockpit.decide.decide import decide
 from cockpit.decide.events import PhaseBegan, Record, SignOff, Vote
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import Check, Word
-from cockpit.plan.load import load_plan
 from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Person, Phase, Plan, Poll, ProbeSpec, Section
 from cockpit.plan.position import Position
 from cockpit.rehearsal.script.director import Director
@@ -166,7 +166,7 @@ def test_the_crew_answers_in_words_that_fit_the_question() -> None:
 
 
 def test_every_question_of_the_shipped_plan_has_an_answer_of_its_own() -> None:
-    asks = {asked.ask for asked in load_plan(SHIPPED, environ={}, require_environment=False).asks().values()}
+    asks = {asked.ask for asked in shipped_plan().asks().values()}
     answers = {ask: crew.answer_to(ask) for ask in asks if "migrated" not in ask and "copied" not in ask}
     assert len(answers) > 15
     assert [ask for ask, answer in answers.items() if answer.startswith("Looked at it")] == []

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.plans.shipped_plan import shipped_plan
 from support.plans.trusted_plan import allow
 from support.waiting import LAST_RESORT_S
 
-from cockpit.plan.load import load_plan
 from cockpit.rehearsal.process.launcher import Rehearsal
 
 pytestmark = [pytest.mark.world, pytest.mark.long]
@@ -97,7 +97,7 @@ def test_each_of_them_has_evidence_with_values_and_a_query(situation: dict[str, 
 def test_no_probe_fails_and_every_one_of_them_is_used(situation: dict[str, Any]) -> None:
     blind = {probe["name"]: probe for probe in situation["probes"] if not probe["known"]}
     assert blind == {}
-    plan = load_plan(PLAN, environ={}, require_environment=False)
+    plan = shipped_plan()
     assert {probe["name"] for probe in situation["probes"]} == set(plan.probes)
 
 

@@ -43,7 +43,7 @@ from cockpit.report.load_record import account_of
 from probes.reading import Reading, Reason, Unknown
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples // 3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(EVENTS)
 @example([("start", 1), ("right", 10), ("wrong", 0), ("right", 0)])
 @example([("right", 0), ("right", 0), ("restart", 0), ("right", 0)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.plans.shipped_plan import shipped_plan
 from support.waiting import until
 
 from cockpit.commands import simulated_plans
@@ -12,7 +13,6 @@ from cockpit.commands.rehearse_played import PlayedDrill, PlayedOptions, rehears
 from cockpit.decide.events import Record
 from cockpit.exit_codes import GO, NOT_AS_EXPECTED, ROLLBACK
 from cockpit.journal.record_folder import list_records
-from cockpit.plan.load import load_plan
 from cockpit.rehearsal.script.fault_catalogue import UnknownFault
 from cockpit.rehearsal.script.scenario import ScenarioError, load_scenario
 from cockpit.replay.player import play_through
@@ -85,7 +85,7 @@ def test_a_fault_nobody_knows_is_answered_with_the_nearest() -> None:
 
 
 def test_one_major_trigger_alone_calls_for_nothing() -> None:
-    plan = load_plan(CHECKLISTS / "transparent-trust.yaml", environ={}, require_environment=False)
+    plan = shipped_plan()
     assert not calls_for_rollback(plan, ["trip:llm.failing"])
     assert calls_for_rollback(plan, ["trip:errors.high"])
 

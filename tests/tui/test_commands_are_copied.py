@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from support.plans.shipped_plan import shipped_plan
 from tui.stage import HERE, Stage, opened, plan, until
 from tui.test_frame_everywhere import Unsigned
 
 from cockpit.engine.operator_desk import Desk
-from cockpit.plan.load import load_plan
 from cockpit.plan.model import Plan, Step
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.screens.answer import AnswerScreen
 from cockpit.tui.screens.lists import ListScreen
 
-CHECKLISTS = Path(__file__).resolve().parents[2] / "checklists"
 SHIPPED = ("alarms", "minimal", "orders", "quiet-night", "transparent-trust")
 OPENED = frozenset({"stage", "transparent-trust-production"})
 """Plans whose steps' pages are opened too."""
 ODD = "cat <<'EOF' > a.txt\n\tone [bold]\n\n  two \\\n  three\nEOF\nprintf '%s\\n' \"$HOME\"\n"
-
-
-def shipped_plan(name: str) -> Plan:
-    return load_plan(CHECKLISTS / f"{name}.yaml", environ={}, require_environment=False)
 
 
 def commands(of: Plan) -> list[tuple[str, str]]:

@@ -110,9 +110,10 @@ class Criteria:
 def either(tree: Tree, path: Path_, id_: str, condition: str, verb: str) -> None:
     """Whatever is to be judged needs something that judges it: a condition, a person, or both."""
     judges = (condition, "sign_off", *_WRONG_WAY)
+    if any((*path, judge) in tree.keys for judge in judges):
+        return
     # A misspelt key is reported as such.
-    written = [key for key in tree.keys if key[:-1] == path and closest(str(key[-1]), judges)]
-    if not written:
+    if not any(key[:-1] == path and closest(str(key[-1]), judges) for key in tree.keys):
         name = "it" if id_ == STAND_IN else f"'{id_}'"
         tree.report(path, f"{name} has neither {condition} nor sign_off: nothing could ever {verb} it")
 
