@@ -39,7 +39,8 @@ class SharePlace:
         """Before anything is pushed: two records in one place would be in each other's way."""
         if not self._known and not self._apart:
             found = records_in(self._store)
-            if self._record not in found if found else not self._is_for_this():
+            self._settled = self._record in found
+            if not self._settled and (found or not self._is_for_this()):
                 self._part_with(found)
             self._known = not self._apart
         if self._apart:

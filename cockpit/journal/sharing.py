@@ -124,11 +124,11 @@ class Sync:
         for writer in sorted(there, key=lambda each: (each not in self._own, self._failed.get(each, 0), each)):
             try:
                 self._share(writer, there[writer])
+                if self._agreed[writer].parts:
+                    self._place.settle()
             except StoreUnreachable as error:
                 self._failed[writer] = self._failed.get(writer, 0) + 1
                 away.append(str(error))
-            if self._agreed[writer].parts:
-                self._place.settle()
             if len(away) == SHOWN:
                 break
         if away:

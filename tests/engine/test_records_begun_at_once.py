@@ -26,7 +26,7 @@ from cockpit.journal.record_claims import MOST_CLAIMS, claim_record, claimed_rec
 from cockpit.journal.share_place import records_in
 from cockpit.journal.shared_store import LONGEST_CLAIM, DirectoryStore, Part, StoreUnreachable
 from cockpit.journal.sharing import Sync
-from cockpit.journal.writer import writer_name
+from cockpit.journal.writer import Journal, writer_name
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase, Plan
 from cockpit.rehearsal.object_store.server import ObjectStore
@@ -182,6 +182,26 @@ async def test_who_stands_still_between_its_claim_and_its_first_line_shares_no_s
         kept.record.append(PhaseBegan(kept.clock.now(), Phase.PRE_DEPLOY))
     assert (len(share.parts()) == before) == has_lines, "and nothing more is put into the place of another"
     bobs.close()
+
+
+async def test_claims_without_end_put_before_the_first_line_hold_up_no_lines_of_others(
+    tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused = Paused(tmp_path / "share")
+
+    def fill() -> None:
+        for number in range(2, MOST_CLAIMS + 1):
+            odd_claim(tmp_path / "share", f"record-{number}.claim", "..")
+
+    paused.meanwhile = fill
+    async with recording(plan, HandClock(), who="ada", root=tmp_path / "records", store=paused) as kept:
+        await until(lambda: f"{MOST_CLAIMS} claims" in kept.trouble, "it is said")
+        with monkeypatch.context() as there:
+            there.setenv("XDG_STATE_HOME", str(tmp_path / "bob's machine"))
+            other, bob = make_folder(tmp_path / "other"), writer_name("bob", "there")
+            Journal.open(other.journal, bob, kept.folder.id, body={"plan_digest": plan.digest}).close()
+            assert Sync(other.journal, DirectoryStore(tmp_path / "share"), [bob], record=kept.folder.id).once()
+        await until((kept.folder.journal / f"{bob}.jsonl").exists, "what he writes is taken in")
 
 
 def odd_claim(folder: Path, name: str, kind: str) -> None:

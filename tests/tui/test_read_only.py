@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
 from rich.text import Text
+from textual.screen import Screen
 from tui.stage import Stage, opened, plan, until
 
 from cockpit.migration.controller import Controller
@@ -23,6 +25,10 @@ STARTS_A_READ = {"logs:StartQuery", "logs:StopQuery"}
 """A query of the logs is started, and stopped when nobody waits for it any more: neither changes anything."""
 
 
+def answered(app: CockpitApp, before: Screen[object]) -> bool:
+    return bool(app.message.plain) or app.screen is not before
+
+
 @pytest.mark.parametrize("armed", [False, True])
 async def test_before_it_is_armed_no_key_changes_production(armed: bool) -> None:
     """Armed, each of these keys does something or says why it does not: so they are keys that could."""
@@ -38,7 +44,7 @@ async def test_before_it_is_armed_no_key_changes_production(armed: bool) -> None
                 await pilot.press(*action.keys.split(","))
                 await pilot.pause()
                 if armed and screen == "4":
-                    await until(pilot, lambda here=here: app.message.plain or app.screen is not here)
+                    await until(pilot, partial(answered, app, here))
                     await pilot.press("escape" if app.screen is not here else "4")
                 else:
                     assert app.screen is here, f"{action.id} asks though nothing is armed"
