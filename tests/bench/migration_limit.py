@@ -176,12 +176,14 @@ def against_the_limit(
     yield f"{files:,} files of {size / 1e6:,.0f} MB, {rounds} rounds in turn, {os.cpu_count()} cores"
     for name, ran in found.items():
         yield _row(name, files * size, ran)
-    for name in ("bare PUTs", "bare PUTs beside bare reads"):
-        speeds = [other.seconds / ours.seconds for other, ours in zip(found[name], found["this engine"], strict=True)]
-        spent = [other.cpu / ours.cpu for other, ours in zip(found[name], found["this engine"], strict=True)]
+    puts_alone, beside_reads, ours = ways
+    for name, other in ((beside_reads, puts_alone), (ours, puts_alone), (ours, beside_reads)):
+        pairs = list(zip(found[name], found[other], strict=True))
+        speeds = [against.seconds / way.seconds for way, against in pairs]
+        spent = statistics.median(way.cpu / against.cpu for way, against in pairs)
         yield (
-            f"  this engine against {name}: {statistics.median(speeds):.2f} of the speed "
-            f"({min(speeds):.2f} to {max(speeds):.2f}), {1 / statistics.median(spent):.2f} x the CPU"
+            f"  {name} against {other}: {statistics.median(speeds):.2f} of the speed "
+            f"({min(speeds):.2f} to {max(speeds):.2f}), {spent:.2f} x the CPU"
         )
 
 
