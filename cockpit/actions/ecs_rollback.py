@@ -116,6 +116,11 @@ async def check(clients: Clients, on: EcsService, before: ReleaseSeen | None) ->
             f"{short(before.task_definition)} already runs, with another image than before: its image is named by a tag "
             "that has moved. Register a revision that names the digest you noted, and deploy that"
         )
+    if now.task_definition == before.task_definition and now.settled and now.running == now.desired:
+        raise RollbackRefused(
+            f"{on} already runs {short(before.task_definition)}, noted before the deployment, with the same image, "
+            f"{now.running} of {now.desired} tasks: there is nothing to roll back. Mark the step as done"
+        )
     try:
         answer = await clients.aws("ecs", "describe_task_definition", taskDefinition=before.task_definition)
     except Unseen as unseen:

@@ -135,16 +135,19 @@ async def test_a_sidecar_by_tag_of_somebody_elses_registry_is_named_and_not_comp
     image, sidecar = pushed(world, "a"), "public.ecr.aws/xray/aws-xray-daemon:3.x"
     containers = [{"name": "web", "image": image, "memory": 512}, {"name": "xray", "image": sidecar, "memory": 64}]
     made = world.ecs.register_task_definition(family=PLACE["service"], containerDefinitions=containers)
-    good, bad = str(made["taskDefinition"]["taskDefinitionArn"]), by_digest(world, "b")
-    await deployed(world, good)
+    await deployed(world, str(made["taskDefinition"]["taskDefinitionArn"]))
     seen = earlier(await noted(world, clients), WEB)
     assert seen is not None
     assert (seen.images, seen.digests) == (image, digest_of(world, "a"))
-    looked = await check(clients, WEB, seen)  # while it still runs beside the sidecar
+    with pytest.raises(RollbackRefused, match="with the same image"):  # whatever image its sidecar has by now
+        await check(clients, WEB, seen)
+    containers[0] |= {"image": pushed(world, "b")}
+    made = world.ecs.register_task_definition(family=PLACE["service"], containerDefinitions=containers)
+    await deployed(world, str(made["taskDefinition"]["taskDefinitionArn"]))
+    looked = await check(clients, WEB, seen)
     assert f"{sidecar} is a sidecar named by a tag, so it is not compared" in looked.checks
-    await deployed(world, bad)
     notes: list[str] = []
-    assert "complete" in await roll_back(clients, await check(clients, WEB, seen), Passing(world), notes.append)
+    assert "complete" in await roll_back(clients, looked, Passing(world), notes.append)
     await clients.close()
 
 
@@ -247,6 +250,17 @@ async def test_a_tag_that_moved_is_refused(world: Furnished, clients: Clients) -
 async def test_nothing_seen_before_is_refused(clients: Clients) -> None:
     with pytest.raises(RollbackRefused, match="not recorded"):
         await check(clients, WEB, None)
+    await clients.close()
+
+
+async def test_from_a_release_to_itself_is_refused_before_anything_is_done(world: Furnished, clients: Clients) -> None:
+    """Where ECS went back by itself, or nobody said that a deployment began and the bad release was noted as the one before."""
+    await deployed(world, by_digest(world, "a"))
+    seen = earlier(await noted(world, clients), WEB)
+    before = world.service()["deployments"]
+    with pytest.raises(RollbackRefused, match=r"already runs .*:2, .* 2 of 2 tasks: there is nothing to roll back"):
+        await check(clients, WEB, seen)
+    assert world.service()["deployments"] == before
     await clients.close()
 
 

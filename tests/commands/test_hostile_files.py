@@ -108,5 +108,5 @@ def test_a_place_to_write_to(make: Make, tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_as_much_as_people_write_is_read(tmp_path: Path) -> None:
-    (tmp_path / "list.md").write_text("- [ ] Backups are there\n" + "\n" * (MOST - 100))
+    (tmp_path / "list.md").write_text("- [ ] Backups are there\n\n" + f"{'word ' * 15}\n" * ((MOST - 100) // 76))
     assert called("import", str(tmp_path / "list.md")).exit_code == 0
