@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -41,6 +42,7 @@ from cockpit.tui.screens.registry import FIRST, MAIN_SCREENS
 from cockpit.tui.terminal_settings import Settings, fitting, settings_path
 from cockpit.tui.text import plain
 from cockpit.tui.views.notices import NoticeLog
+from cockpit.tui.widgets.banner import is_stale
 from cockpit.tui.widgets.context_row import environment_label
 
 if TYPE_CHECKING:
@@ -121,8 +123,7 @@ class CockpitApp(App[None]):
         self.noticed = NoticeLog()
         self.attention = Attention(seconds)
         self.doing, self.message = "", Text()
-        self._called = ""
-        """The verdict that was called last."""
+        self._caller = calling.Caller(watch.plan.name, os.environ, rings=controls is None)
         self._left_out = False
         """Whether the terminal lacks a part of the screen that is not painted anew."""
         self._card, self._card_shown = card, ""
@@ -232,14 +233,10 @@ class CockpitApp(App[None]):
             self.push_screen(CardScreen(lines))
 
     def _call(self) -> None:
-        """At a change of the verdict: the title, the bell, a notification; the first one and a replay's are not rung."""
-        situation = self.cutover.situation
-        before, self._called = self._called, situation.verdict.label
-        if self.look_settings.quiet or self._driver is None or before == self._called:
-            return
-        text = calling.title(situation, self.cutover.plan.name)
-        text += calling.call(situation) if before and self.controls is None else ""
-        self._driver.write(ascii_only(text) if self._look.ascii_only else text)
+        """Keep the title true, and ring and notify where something has turned."""
+        text = self._caller.due(self.cutover.situation, self.degraded, stale=is_stale(self.cutover))
+        if text and self._driver is not None and not self.look_settings.quiet:
+            self._driver.write(ascii_only(text) if self._look.ascii_only else text)
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """A frame the terminal has no room for is left out, and the next one is of the whole screen."""

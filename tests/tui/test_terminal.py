@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -34,6 +36,8 @@ from cockpit.tui.screens.lists import ChecklistScreen, ListScreen, TimelineScree
 from cockpit.tui.screens.pages import EvidenceScreen, FaultsScreen, HelpScreen
 from cockpit.tui.screens.registry import MAIN_SCREENS
 from cockpit.tui.screens.steps import RollbackScreen
+
+README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.mark.parametrize(
@@ -129,6 +133,13 @@ def test_bindings_are_the_registry() -> None:
     own = [binding for kind in (RollbackScreen, EvidenceScreen) for binding in kind.BINDINGS]
     placed = {(action.keys, f"app.do('{action.id}')") for action in ACTIONS if action.where in PLACED}
     assert {(binding.key, binding.action) for binding in own if not isinstance(binding, tuple)} == placed
+
+
+def test_the_readme_s_table_has_each_key_as_often_as_it_does_something() -> None:
+    """A new action shows in help and palette by itself; in the README only where somebody writes it there."""
+    section = README.read_text().partition("## Keys")[2].partition("\n## ")[0]
+    cells = [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| `")]
+    assert Counter(re.findall(r"`([^`]+)`", " ".join(cells))) == Counter(action.shown for action in ACTIONS)
 
 
 def test_every_action_has_exactly_one_handler() -> None:

@@ -64,13 +64,9 @@ class VerdictBanner(Widget):
 
     def _text(self) -> Text:
         watch = self.cutover
-        age = watch.clock.now() - watch.situation.now
-        if watch.paused:  # it goes on deciding, from readings that grow old
-            age += min((each.age for each in watch.situation.probes if each.age is not None), default=timedelta(0))
-        age /= max(watch.clock.speed, 1e-9)
         return banner_lines(
             watch.situation,
-            age,
+            real_age(watch),
             self.degraded or watch.notice,
             self.size.width,
             self.size.height,
@@ -78,6 +74,19 @@ class VerdictBanner(Widget):
             here=self._here(),
             aside=watch.aside,
         )
+
+
+def real_age(watch: Watching) -> timedelta:
+    """Real time since what is shown was so."""
+    age = watch.clock.now() - watch.situation.now
+    if watch.paused:  # it goes on deciding, from readings that grow old
+        age += min((each.age for each in watch.situation.probes if each.age is not None), default=timedelta(0))
+    return age / max(watch.clock.speed, 1e-9)
+
+
+def is_stale(watch: Watching) -> bool:
+    """Whether the verdict is no longer renewed, or from readings that nobody renews."""
+    return watch.paused or real_age(watch).total_seconds() > STALE_AFTER_S
 
 
 def banner_height(rows: int) -> int:
