@@ -13,11 +13,16 @@ from decide.scene import HERE, START, STEP, plan, probe, reading, success, trigg
 from cockpit.decide.board import Board
 from cockpit.decide.counted import Counted
 from cockpit.decide.criterion import judge
+from cockpit.decide.limits import limits_of
 from cockpit.decide.states import State, Word
 from cockpit.plan.compiler.probe_specs import DEFAULT_TIMEOUT
 from cockpit.plan.document.document import SuccessPart, TriggerPart
-from cockpit.plan.model import ERROR_LIMIT, MIN_SAMPLES, MISSED, VERDICT_DWELL, Criterion, Kind, ProbeSpec
+from cockpit.plan.load import load_text
+from cockpit.plan.model import Criterion, Kind, ProbeSpec
+from probes.aws.lateness import UNMEASURED
+from probes.registry import find
 
+MINUTE = timedelta(minutes=1)
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/verdict.md").read_text()
 
@@ -80,30 +85,100 @@ def test_what_never_ends_through_missing_data_is_what_the_table_says() -> None:
     assert set(heads[0].split(", ")) == {str(state) for state in State} - kept - {str(State.UNKNOWN)}
 
 
+SMALL = """
+plan: v1
+name: small
+probes:
+  site: {uses: http.health, with: {url: "http://a.test"}}
+  tasks:
+    uses: cloudwatch.metric
+    with: {namespace: AWS/ECS, dimensions: {ClusterName: c}, metric: CPUUtilization, stat: Maximum}
+  store:
+    uses: cloudwatch.metric
+    with: {namespace: AWS/S3, dimensions: {BucketName: b, FilterId: f}, metric: 5xxErrors, stat: Sum}
+success_criteria:
+  - {id: fine, title: It answers, success_condition: site.ok}
+rollback_triggers:
+  - {id: bare, title: At once, failure_condition: "!site.ok"}
+  - {id: held, title: For a time, failure_condition: "!site.ok", for: 4m}
+  - {id: mostly, title: M of N, failure_condition: "!site.ok", within: 10m, at_least: 80%}
+"""
+"""A plan that leaves everything to its defaults but the windows."""
+
+
 def test_the_defaults_are_those_of_the_code() -> None:
-    told = {key.strip("`"): default for key, default in rows("Defaults")}
-    bare = Criterion("c", "c", Kind.TRIGGER, None, HERE)
-    assert told["for"] == told["initial_delay"] == "0s"
-    assert bare.hold_for == bare.initial_delay == timedelta(0)
-    assert told["min_samples"].startswith(f"{MIN_SAMPLES} with")
-    assert told["error_limit"] == str(ERROR_LIMIT) == str(bare.error_limit)
-    assert (told["on_unknown"], told["severity"], told["mode"]) == (bare.on_unknown, bare.severity, bare.mode)
-    assert told["verdict_dwell"] == f"{VERDICT_DWELL.total_seconds():g}s"
-    assert told["timeout` of a probe"] == f"{DEFAULT_TIMEOUT.total_seconds():g}s"
+    """The whole table: each default is read from a plan that leaves it out."""
+    small = load_text(SMALL, "small.yaml", environ={})
+    read = {each.id: each for each in small.criteria()}
+    fine, bare, held, mostly = (read[id_] for id_ in ("fine", "bare", "held", "mostly"))
+    assert bare.within is bare.until is bare.gap_tolerance is bare.stale_after is None
+    assert mostly.clear_for == mostly.within
+    assert held.min_samples == mostly.min_samples
+    assert fine.min_samples == bare.min_samples
+    site, tasks, store = (small.probes[name] for name in ("site", "tasks", "store"))
+    assert site.interval == find("http.health").interval
+    assert {key: default for key, default in rows("Defaults") if key not in ("`stale_after`", "`gap_tolerance`")} == {
+        "`for`": f"{bare.hold_for.total_seconds():g}s",
+        "`within`, `at_least`": "none: `for` counts",
+        "`clear_for`": f"{held.clear_for / held.hold_for:g} x `for`; of an M of N `within`",
+        "`min_samples`": f"{held.min_samples} with `for` or `within`, else {bare.min_samples}",
+        "`initial_delay`": f"{bare.initial_delay.total_seconds():g}s",
+        "`until`": "none: judged to the end",
+        "`error_limit`": str(bare.error_limit),
+        "`on_unknown`": str(bare.on_unknown),
+        "`severity`": str(bare.severity),
+        "`mode`": str(bare.mode),
+        "`verdict_dwell`": f"{small.verdict_dwell.total_seconds():g}s",
+        "`interval` of a probe": "its kind's: `cockpit probes KIND`",
+        "`timeout` of a probe": f"{site.timeout.total_seconds():g}s",
+        "`settle` of a metric": f"{tasks.settle / MINUTE:g}m; of S3's request metrics {store.settle / MINUTE:g}m;"
+        f" {UNMEASURED / MINUTE:g}m more until its lateness has been measured",
+    }
+
+
+LIVE = probe("m", interval=7)
+SELDOM, OFTEN = probe("m", interval=97, period=60, settle=31), probe("m", interval=7, period=60, settle=31)
+"""No sum of some of these numbers is another's."""
 
 
 def test_the_limits_of_a_probe_are_those_of_the_code() -> None:
-    told = next(default for key, default in rows("Defaults") if key == "`stale_after`")
-    live, metric = probe("m"), probe("m", period=60, settle=90)
-    assert told.count(f"{MISSED} x") == 2
-    assert live.stale_after == MISSED * live.interval + live.timeout
-    longer = max(metric.interval, metric.period)
-    assert metric.stale_after == MISSED * longer + metric.settle + metric.interval + metric.timeout
+    told = dict(rows("Defaults"))["`stale_after`"]
+    live, metric = (part.partition(": ")[2] for part in told.split("; "))
+    assert worth(live, LIVE) == LIVE.stale_after
+    assert [worth(metric, spec) for spec in (SELDOM, OFTEN)] == [SELDOM.stale_after, OFTEN.stale_after]
+
+
+def test_what_is_added_to_a_gap_that_is_written_is_what_the_code_adds() -> None:
+    told = dict(rows("Defaults"))["`gap_tolerance`"]
+    first, written, of_metrics = told.split("; ")
+    assert first == "each probe's default of `stale_after`"
+    assert written.startswith("to what is written is added, of a live probe: ")
+    live, metric = (part.rpartition(": ")[2] for part in (written, of_metrics))
+    for spec, formula in ((LIVE, live), (SELDOM, metric), (OFTEN, metric)):
+        assert gap(spec, written=None) == spec.stale_after
+        assert gap(spec, written=1000) == timedelta(seconds=1000) + worth(formula, spec)
+
+
+def gap(spec: ProbeSpec, written: float | None) -> timedelta:
+    criterion = success("c", "m.ok", gap_tolerance=written)
+    return limits_of(criterion, {"m": spec}, ("m",)).gap["m"].age
+
+
+def worth(formula: str, spec: ProbeSpec) -> timedelta:
+    """What a formula of the page comes to: `3 x (the longer of interval and period) + timeout`."""
+    total = timedelta(0)
+    for term in formula.split(" + "):
+        times, of = re.fullmatch(r"(?:(\d+) x )?(.*)", term).groups()  # type: ignore[union-attr]
+        longer = re.fullmatch(r"\(the longer of (\w+) and (\w+)\)", of)
+        names = longer.groups() if longer else (of,)
+        total += int(times or 1) * max(getattr(spec, name) for name in names)
+    return total
 
 
 def test_the_silence_told_of_a_live_probe_is_the_one_it_may_keep() -> None:
     spec = ProbeSpec("m", "scene.probe", {}, timedelta(seconds=15), DEFAULT_TIMEOUT, HERE)
-    assert f"silent for {spec.stale_after.total_seconds():g} s" in " ".join(PAGE.split())
+    told = "With an interval of 15 s and the default timeout a live probe may so be silent for"
+    assert f"{told} {spec.stale_after.total_seconds():g} s:" in " ".join(PAGE.split())
 
 
 def test_every_key_of_a_window_has_its_default() -> None:
