@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from decide.scene import CALM, Scene
@@ -15,6 +16,8 @@ from cockpit.decide import events as kinds
 from cockpit.decide.states import Badness, State, Word, meaning_of
 from cockpit.journal.entry import Actor, Type
 from cockpit.journal.writer import Draft
+from cockpit.plan.model import Phase
+from cockpit.report.formats.in_toto import in_toto
 from cockpit.report.formats.situation_json import to_plain
 from cockpit.report.load_record import account_of
 from cockpit.report.model import Account
@@ -53,6 +56,32 @@ def test_who_signed_with_a_key_and_who_only_claims(told: Account) -> None:
     assert bob.keys == ()
     votes = told.gates[0].votes
     assert [(vote.by, bool(vote.key)) for vote in votes] == [("ann", True), ("bob", False)]
+
+
+def test_a_gate_that_was_used_stays_passed_in_the_report_when_its_votes_are_over(tmp_path: Path) -> None:
+    """And in the in-toto statement, which rests on the same account. One that nothing was begun with is open again."""
+    for used in (True, False):
+        made = Maker(tmp_path / str(used), poll="required: 2, valid_for: 5m")
+        digest, journal = made.plan.digest, made.open()
+        votes = [
+            kinds.Vote(at(1), "go", "ann", "on_call", "go", plan_digest=digest),
+            kinds.Vote(at(1), "go", "bob", "backup", "go", plan_digest=digest),
+        ]
+        made.say(journal, votes[:1], signed=True)
+        made.say(journal, [votes[1], made.change(1, "go", "open", "passed")])
+        if used:
+            ann: dict[str, Any] = {"role": "on_call", "plan_digest": digest}
+            use = kinds.GateUsed(at(2), "go", "deploy", "ann", votes=("ann", "bob"), **ann)
+            made.say(journal, [use, kinds.PhaseBegan(at(2), Phase.POST_DEPLOY, "ann", **ann)], signed=True)
+        made.close(journal, 60)
+        told = account_of(made.folder)
+        (gate,) = json.loads(in_toto(told))["predicate"]["gates"]
+        assert told.gates[0].passed is gate["passed"] is used
+        assert [vote["by"] for vote in gate["votes"]] == ["ann", "bob"]
+        assert [(use["act"], use["by"], use["votes"]) for use in gate["uses"]] == [
+            ("deploy", "ann", ["ann", "bob"])
+        ] * used
+        assert any("gate Go / no-go" in line for line in told.open) is not used
 
 
 def test_a_worker_of_the_migration_took_part_as_no_person(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ checklist:
       - {{id: item.forgotten, title: Paged, sign_off: {{ask: Who answered?, roles: [backup]}}}}
       - {{id: item.never, title: Never looked at, expect: site.status == 200}}
 gates:
-  - {{id: go, title: Go / no-go, before: deploy, poll: {{roles: [on_call, backup], required: 2}}}}
+  - {{id: go, title: Go / no-go, before: deploy, poll: {{roles: [on_call, backup], {poll}}}}}
 success_criteria:
   - {{id: site.fast, title: The site is fast, success_condition: site.latency_ms < 1000, for: 5m}}
   - {{id: site.up, title: The site is up, success_condition: site.ok, for: 5m}}
@@ -70,12 +70,13 @@ def make_key(folder: Path) -> Path:
 class Maker:
     """One record, written by as many cockpits as a test wants; the clock is moved by hand."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, poll: str = "required: 2") -> None:
+        """`poll`: what the plan's gate asks for."""
         root.mkdir(parents=True, exist_ok=True)
         self.key_path = make_key(root)
         self.public = " ".join(self.key_path.with_name("id.pub").read_text().split()[:2])
         self.now = START
-        self.text = PLAN.format(key=self.public).encode()
+        self.text = PLAN.format(key=self.public, poll=poll).encode()
         self.folder = RecordFolder.create("move", self.text, START, root / "records")
         self.plan: Plan = load_plan(self.folder.plan, environ={}, require_environment=False)
 
