@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cockpit.migration.local_workers import DATABASE
+from cockpit.migration.replacements import Ended
 from cockpit.migration.runs import RunError
 from cockpit.migration_scope import EcsTask
 from probes.clients.clients import Clients
@@ -34,7 +35,7 @@ class EcsWorkers:
     count: int
     arns: list[str] = field(default_factory=list)
     _round: int = 0
-    _died: list[str] = field(default_factory=list)
+    _ended: list[Ended] = field(default_factory=list)
 
     async def keep(self, others: int = 0) -> int:
         """Start what is missing; the number of tasks that are not stopped. Raises RunError when ECS refuses to start one."""
@@ -43,13 +44,19 @@ class EcsWorkers:
             await self._start(missing)
         return len(self.arns)
 
-    async def died(self) -> list[str]:
-        """How tasks have stopped by themselves since it was last asked, as ECS says it; it is asked every few rounds."""
+    async def who_ended(self) -> list[Ended]:
+        """How tasks have stopped since it was last asked, as ECS says it; it is asked every few rounds."""
         if self._round % AGAIN_ROUNDS == 0:
             await self._look()
         self._round += 1
-        died, self._died = self._died, []
-        return died
+        ended, self._ended = self._ended, []
+        return ended
+
+    async def give_up(self, why: str) -> None:
+        """Stop all that run, `why` is told to ECS; those that are still to be placed or to get their image are left to it."""
+        for task in (await self._described()).get("tasks", []):
+            if task.get("lastStatus") == "RUNNING":
+                await self._stop(task["taskArn"], f"the task {why}")
 
     async def ended(self, within_s: float) -> bool:
         """Wait until every task has stopped by itself."""
@@ -65,26 +72,35 @@ class EcsWorkers:
     async def stop(self) -> None:
         """Stop what is left: SIGTERM, which drains, and a kill after the task's stopTimeout."""
         for arn in self.arns:
-            try:
-                await self.clients.aws(
-                    "ecs", "stop_task", cluster=self.task.cluster, task=arn, reason="migration ended"
-                )
-            except Unseen as unseen:
-                log.warning("could not stop %s: %s", arn, unseen.unknown.detail)
+            await self._stop(arn, "migration ended")
         self.arns.clear()
 
-    async def _look(self) -> None:
-        if not self.arns:
-            return
+    async def _stop(self, arn: str, reason: str) -> None:
         try:
-            answer = await self.clients.aws("ecs", "describe_tasks", cluster=self.task.cluster, tasks=self.arns)
+            await self.clients.aws("ecs", "stop_task", cluster=self.task.cluster, task=arn, reason=reason)
+        except Unseen as unseen:
+            log.warning("could not stop %s: %s", arn, unseen.unknown.detail)
+
+    async def _described(self) -> Mapping[str, Any]:
+        """What ECS says about the tasks; nothing where it does not answer."""
+        if not self.arns:
+            return {}
+        try:
+            answer: Mapping[str, Any] = await self.clients.aws(
+                "ecs", "describe_tasks", cluster=self.task.cluster, tasks=self.arns
+            )
         except Unseen as unseen:
             log.warning("cannot see the tasks: %s", unseen.unknown.detail)
-            return
+            return {}
+        return answer
+
+    async def _look(self) -> None:
+        answer = await self._described()
         stopped = [task for task in answer.get("tasks", []) if task.get("lastStatus") == "STOPPED"]
-        self._died += [words for task in stopped if (words := _how_it_ended(task))]
-        gone = {task["taskArn"] for task in stopped}
-        gone |= {failure["arn"] for failure in answer.get("failures", []) if failure.get("reason") == "MISSING"}
+        self._ended += [_how_it_ended(task) for task in stopped]
+        lost = [failure["arn"] for failure in answer.get("failures", []) if failure.get("reason") == "MISSING"]
+        self._ended += [Ended(f"task {_short(arn)}: ECS knows it no longer", well=True) for arn in lost]
+        gone = {task["taskArn"] for task in stopped} | set(lost)
         self.arns = [arn for arn in self.arns if arn not in gone]
 
     async def _start(self, count: int) -> None:
@@ -99,7 +115,7 @@ class EcsWorkers:
                 why = f"{unseen.unknown.detail}. {unseen.unknown.hint}"
                 if not (self.arns or unseen.unknown.reason.traits.transient):
                     raise RunError(f"ECS did not start a worker: {why}") from None
-                self._died.append(f"a task was not started: {why}")
+                self._ended.append(Ended(f"a task was not started: {why}"))
                 return
 
     async def _run_task(self, count: int) -> None:
@@ -124,7 +140,7 @@ class EcsWorkers:
         )
         self.arns += [task["taskArn"] for task in answer.get("tasks", [])]
         for failure in answer.get("failures", []):
-            self._died.append(f"a task was not started: {failure.get('reason', 'ECS gives no reason')}")
+            self._ended.append(Ended(f"a task was not started: {failure.get('reason', 'ECS gives no reason')}"))
 
     def _command(self) -> list[str]:
         return [*WORKER, str(self.run)]
@@ -146,14 +162,17 @@ class EcsWorkers:
         return names[0]
 
 
-def _how_it_ended(task: Mapping[str, Any]) -> str:
-    """Why a task stopped; empty where its containers ended well."""
+def _how_it_ended(task: Mapping[str, Any]) -> Ended:
+    """Why a task stopped: well, where its containers did."""
     containers = task.get("containers", [])
-    if containers and all(each.get("exitCode") == 0 for each in containers):
-        return ""
+    well = bool(containers) and all(each.get("exitCode") == 0 for each in containers)
     ends = [f"{each.get('name', 'container')}: {_container_end(each)}" for each in containers]
-    name = str(task.get("taskArn", "")).rpartition("/")[2]
-    return f"task {name} stopped: {'; '.join([str(task.get('stoppedReason') or 'no reason given'), *ends])}"
+    words = "; ".join([str(task.get("stoppedReason") or "no reason given"), *ends])
+    return Ended(f"task {_short(str(task.get('taskArn', '')))} stopped: {words}", well)
+
+
+def _short(arn: str) -> str:
+    return arn.rpartition("/")[2]
 
 
 def _container_end(container: Mapping[str, Any]) -> str:

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cockpit.migration.replacements import Ended
 from probes.clients.child_environment import WORKER
 from probes.clients.child_process import Child, Command, python_module, start
 
@@ -38,7 +40,8 @@ class LocalWorkers:
     wanted: int
     log: str = os.devnull
     _processes: list[Child] = field(default_factory=list)
-    _died: list[str] = field(default_factory=list)
+    _ended: list[Ended] = field(default_factory=list)
+    _given_up: dict[int, str] = field(default_factory=dict)
 
     def command(self) -> Command:
         """What a worker is started with."""
@@ -50,11 +53,17 @@ class LocalWorkers:
             self._start()
         return len(self._processes)
 
-    async def died(self) -> list[str]:
-        """How workers have died since it was last asked, with their last words."""
+    async def who_ended(self) -> list[Ended]:
+        """How workers have ended since it was last asked, with their last words."""
         self._bury()
-        died, self._died = self._died, []
-        return died
+        ended, self._ended = self._ended, []
+        return ended
+
+    async def give_up(self, why: str) -> None:
+        """End all that run: `why` is how they ended."""
+        for each in self._processes:
+            self._given_up[each.pid] = why
+            each.signal(signal.SIGKILL)
 
     async def ended(self, within_s: float) -> bool:
         """Wait for all of them to end by themselves; whether they did."""
@@ -68,7 +77,7 @@ class LocalWorkers:
         try:
             process = start(self.command(), Path(self.log))
         except OSError as error:
-            self._died.append(f"a worker was not started: {error}")
+            self._ended.append(Ended(f"a worker was not started: {error}"))
             return
         self._processes.append(process)
         with contextlib.suppress(OSError):
@@ -77,4 +86,8 @@ class LocalWorkers:
     def _bury(self) -> None:
         ended = [process for process in self._processes if process.code is not None]
         self._processes = [process for process in self._processes if process not in ended]
-        self._died += [f"worker {each.pid} ended with {each.code}: {each.last_words()}" for each in ended if each.code]
+        self._ended += [Ended(self._words(each), well=each.code == 0) for each in ended]
+
+    def _words(self, process: Child) -> str:
+        how = self._given_up.pop(process.pid, "") or f"ended with {process.code}"
+        return f"worker {process.pid} {how}: {process.last_words()}"

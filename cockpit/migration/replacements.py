@@ -1,4 +1,4 @@
-"""When workers that died are replaced: soon, ever later while nothing gets done, and in the end once somebody has looked."""
+"""When workers that ended are replaced: soon, ever later while nothing gets done, and in the end once somebody has looked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,18 @@ FIRST_PAUSE_S = 1.0
 MOST_PAUSE_S = 60.0
 MOST_DEATHS = 12
 """So often in a row, and no file was done in between: another would die as well. Two files that end their workers take ten."""
+SILENT_S = 180.0
+"""For so long workers run of which none is heard of: whatever they do, it is not this run. Longer than a failover takes them."""
+ROUNDS_APART_S = 10.0
+"""Nobody looked for so long: the machine slept, or the database was away. How long workers were silent is not known then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A worker that is no longer there, or never was. `well`: as one ends whose run is over; before that, it is a death too."""
+
+    words: str
+    well: bool = False
 
 
 def pause_after(deaths: int) -> float:
@@ -23,23 +35,28 @@ def pause_after(deaths: int) -> float:
 
 @dataclass(slots=True)
 class Replacements:
-    """Counts how often workers died since a file was done last. `clock` gives seconds that only grow."""
+    """Counts how often workers ended since a file was done last, in whatever way. `clock` gives seconds that only grow."""
 
     clock: Callable[[], float] = field(default=time.monotonic)
     _deaths: int = 0
     _done: int = 0
     _resumed: int = 0
     _not_before: float = 0.0
+    _heard_at: float = 0.0
+    _looked_at: float = float("-inf")
 
     def resumed(self, times: int) -> None:
         """The run was resumed so often: somebody has looked since the last time, so the count begins again."""
         if times != self._resumed:
             self._resumed, self._deaths, self._not_before = times, 0, 0.0
 
-    def died(self, done: int) -> bool:
-        """Workers died, all that did at about the same time, with `done` files done; whether no other should be started."""
-        self._deaths = self._deaths + 1 if done == self._done else 1
-        self._done = done
+    def died(self, done: int, *, idle: bool = False) -> bool:
+        """Workers died, all that did at about the same time, with `done` files done; whether no other should be started.
+
+        While nothing may be begun (`idle`: paused, or held by a guard) nothing can be done either: such deaths alone end nothing.
+        """
+        self._deaths = min(self._deaths + 1, MOST_DEATHS - idle) if done == self._done else 1
+        self._done, self._heard_at = done, self.clock()
         self._not_before = self.clock() + pause_after(self._deaths)
         return self._deaths >= MOST_DEATHS
 
@@ -50,6 +67,17 @@ class Replacements:
         if self._deaths >= MOST_DEATHS:
             return f"{row}nobody starts another until the run is resumed"
         return f"{row}another starts in {pause_after(self._deaths):g} s"
+
+    def silent(self, running: int, heard_of: int) -> bool:
+        """Once a round: whether workers have run for so long, and none of them was heard of, that they never will be."""
+        now = self.clock()
+        if heard_of or not running or now - self._looked_at > ROUNDS_APART_S:
+            self._heard_at = now
+        self._looked_at = now
+        too_long = now - self._heard_at > SILENT_S
+        if too_long:
+            self._heard_at = now  # those that follow have as long
+        return too_long
 
     def due(self) -> bool:
         """Whether what is missing may be started now."""

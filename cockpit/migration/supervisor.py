@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -21,7 +21,7 @@ from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
 from cockpit.migration.ledger import Ledger, note
 from cockpit.migration.progress import Follower, Progress
-from cockpit.migration.replacements import Replacements
+from cockpit.migration.replacements import SILENT_S, Ended, Replacements
 from cockpit.migration.row_errors import passes
 from cockpit.migration.states import ItemState, PhaseName, Wanted
 from cockpit.plan.model import Criterion
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 ROUND_S = 1.0
 APPLICATION = "cockpit-migration-supervisor"
 DIED = "worker died"
+SILENT = (
+    f"was ended: for {SILENT_S:g} s none came to the ledger (is its command a worker's, does it reach the database)"
+)
 ENLIST_S = 20.0
 ANSWERS_S = 2.0
 """For so long whoever leaves waits for the database: nobody who asked twice waits for a dead one. The lease lapses anyway."""
@@ -85,8 +88,11 @@ class Workers(Protocol):
     async def keep(self, others: int = 0) -> int:
         """Start those that are missing, where `others` were started by a supervisor before; how many run."""
 
-    async def died(self) -> list[str]:
-        """How workers have died since it was last asked: each in words, with the last they wrote."""
+    async def who_ended(self) -> list[Ended]:
+        """How workers have ended since it was last asked, in whatever way: each in words, with the last they wrote."""
+
+    async def give_up(self, why: str) -> None:
+        """End those that run, of which the ledger knows nothing; `who_ended` then has them, with `why`."""
 
     async def ended(self, within_s: float) -> object:
         """Wait until they have ended by themselves, at most so many seconds."""
@@ -206,13 +212,18 @@ class Supervisor:
             self._enlisted = time.monotonic()
             await runs.enlist_all(connection, run.settings)
         self._replacements.resumed(run.resumed)
+        ended = await self._workers.who_ended()
+        if ended:  # an end that was asked for meanwhile they may have heard of before
+            run = await runs.load(connection, self._run)
         if (
-            not await self._note_dead(connection, run)
+            not await self._note_dead(connection, run, ended)
             and run.goes_on
             and run.halted is None
             and self._replacements.due()
         ):
-            await self._workers.keep(run.left_behind)
+            running = await self._workers.keep(run.left_behind)
+            if self._replacements.silent(running, run.workers):
+                await self._workers.give_up(SILENT)
         outcome = run.outcome if run.ended_at is not None else await runs.finish_if_done(connection, run)
         self.progress = await self._follower.poll(connection)
         self._show(self.progress)
@@ -224,15 +235,17 @@ class Supervisor:
         early = self._clock() - self._began < FIRST_SIGHT_S
         return [guard | {"first_sight": early and guard["id"] not in self._seen} for guard in guards]
 
-    async def _note_dead(self, connection: Connection, run: runs.Run) -> bool:
+    async def _note_dead(self, connection: Connection, run: runs.Run, ended: Sequence[Ended]) -> bool:
         """Where every screen shows it, with what follows; whether any died. Too many halt the run.
 
-        Those that die at once of the same cause are noted once.
+        Those that die at once of the same cause are noted once. One that ends well while its run goes on has died, too: otherwise
+        another would be started in its place for ever.
         """
-        died = await self._workers.died()
+        died = [each.words for each in ended if not each.well or run.goes_on]
         if not died:
             return False
-        too_many = self._replacements.died(self.progress.done)
+        idle = run.held_since is not None or run.wanted is not Wanted.RUN or run.halted is not None
+        too_many = self._replacements.died(self.progress.done, idle=idle)
         outlook = f"{self._replacements.outlook}: " if run.goes_on else ""
         for words in {words.partition(": ")[2] or words: words for words in died}.values():
             await note(connection, self._run, "", DIED, outlook + words)

@@ -245,6 +245,7 @@ class Worker:
             except psycopg.OperationalError as error:
                 if time.monotonic() > until:
                     raise Abandoned(words_of(error)) from None
+                log.warning("the database cannot be reached: %s", words_of(error))
             await asyncio.sleep(wait)
             wait = min(5.0, wait * 2)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from cockpit.migration import runs
 from cockpit.migration.ecs_workers import EcsWorkers
 from cockpit.migration.local_workers import LocalWorkers
 from cockpit.migration.progress import Follower
-from cockpit.migration.replacements import FIRST_PAUSE_S, MOST_DEATHS, Replacements
+from cockpit.migration.replacements import FIRST_PAUSE_S, MOST_DEATHS, SILENT_S, Ended, Replacements
 from cockpit.migration.states import PhaseName, Wanted
 from cockpit.migration.supervisor import Supervisor
 from cockpit.migration_scope import EcsTask
+from probes.clients.child_process import Command
 
 TASK = "arn:aws:ecs:us-east-1:123456789012:task/main/0a1b2c3d"
 
@@ -95,6 +97,59 @@ async def test_dead_workers_are_replaced_when_their_pause_is_over_and_at_last_th
     assert await workers.ended(60)
 
 
+class AnotherProgram(LocalWorkers):
+    """What a worker is started with ends, or does something else: the wrong image, a wrapper that hides how it ended."""
+
+    program = ""
+
+    def command(self) -> Command:
+        return Command(("/bin/sh", "-c", self.program), {"PATH": os.defpath})
+
+
+@pytest.mark.parametrize(
+    ("program", "silent_s", "why"),
+    [
+        ("exit 0", SILENT_S, "ended with 0: it says nothing"),
+        ("echo no such image >&2; exit 3", SILENT_S, "ended with 3: no such image"),
+        ("kill -9 $$", SILENT_S, "ended with -9: it says nothing"),
+        ("exec sleep 1000", 0.0, "was ended: for 180 s none came to the ledger"),
+    ],
+)
+async def test_however_workers_end_that_did_nothing_they_are_not_started_for_ever(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, silent_s: float, why: str
+) -> None:
+    for name, given in (("MOST_DEATHS", 2), ("FIRST_PAUSE_S", 0.01), ("SILENT_S", silent_s)):
+        monkeypatch.setattr(f"cockpit.migration.replacements.{name}", given)
+    monkeypatch.setattr("cockpit.migration.supervisor.ROUND_S", 0.05)
+    bench.insert(2)
+    run = await bench.begin(PhaseName.COPY)
+    workers = AnotherProgram(bench.dsn, run, 1, str(tmp_path / "log"))
+    workers.program = program
+    supervising = asyncio.create_task(Supervisor(bench.dsn, run, list, workers).run())
+    await bench.until(lambda: bench.sql("SELECT halted IS NOT NULL FROM cutover.run") == [(True,)])
+    shown = "".join(progress_lines(await Follower().poll(bench.connection)))
+    assert why in shown
+    assert "2 deaths with no file done in between" in shown
+    halted = (await runs.load(bench.connection, run)).halted
+    assert halted is not None
+    assert (halted["code"], why in halted["detail"]) == ("WorkersDie", True)
+    await runs.want(bench.connection, run, Wanted.DRAIN)
+    assert await supervising == "drained"
+    assert not workers._processes
+
+
+async def test_workers_that_end_well_because_their_run_ends_have_not_died(bench: Bench, tmp_path: Path) -> None:
+    bench.insert(2)
+    run = await bench.begin(PhaseName.COPY)
+    await runs.want(bench.connection, run, Wanted.PAUSE)
+    workers = LocalWorkers(bench.dsn, run, 1, str(tmp_path / "log"))
+    supervising = asyncio.create_task(Supervisor(bench.dsn, run, list, workers).run())
+    await bench.until(lambda: bench.sql("SELECT 1 FROM cutover.worker"))
+    await runs.want(bench.connection, run, Wanted.DRAIN)
+    assert await supervising == "drained"
+    assert bench.sql("SELECT text FROM cutover.event WHERE kind = 'worker died'") == []
+
+
 def test_each_time_nothing_was_done_in_between_the_next_worker_waits_longer() -> None:
     now = [0.0]
     replacements = Replacements(clock=lambda: now[0])
@@ -111,24 +166,44 @@ def test_each_time_nothing_was_done_in_between_the_next_worker_waits_longer() ->
     assert not replacements.due()
     replacements.resumed(1)
     assert replacements.due()
-    assert not replacements.died(7)
+    assert not any(replacements.died(7, idle=True) for _ in range(3 * MOST_DEATHS)), "nothing could be done"
+    assert replacements.died(7)
+
+
+def test_workers_are_silent_once_none_was_heard_of_for_as_long_as_somebody_looked() -> None:
+    now = [0.0]
+    replacements = Replacements(clock=lambda: now[0])
+
+    def passes(seconds: int, *, running: int, heard_of: int) -> bool:
+        found = False
+        for _ in range(seconds):
+            now[0] += 1
+            found = replacements.silent(running, heard_of)
+        return found
+
+    assert not passes(1000, running=2, heard_of=1)
+    assert not passes(1000, running=0, heard_of=0)
+    assert not passes(int(SILENT_S), running=1, heard_of=0)
+    assert passes(1, running=1, heard_of=0)
+    assert not passes(1, running=1, heard_of=0), "those that follow have as long"
+    passes(int(SILENT_S) - 2, running=1, heard_of=0)
+    now[0] += 600
+    assert not passes(2, running=1, heard_of=0), "nobody looked meanwhile"
 
 
 @pytest.mark.parametrize(
-    ("ended", "told"),
+    ("ended", "words", "well"),
     [
         (
             {"containers": [{"name": "worker", "reason": "CannotPullContainerError: no such image"}]},
-            ["task 0a1b2c3d stopped: TaskFailedToStart; worker: never ran, CannotPullContainerError: no such image"],
+            "TaskFailedToStart; worker: never ran, CannotPullContainerError: no such image",
+            False,
         ),
-        (
-            {"containers": [{"name": "worker", "exitCode": 1}]},
-            ["task 0a1b2c3d stopped: TaskFailedToStart; worker: exit 1"],
-        ),
-        ({"containers": [{"name": "worker", "exitCode": 0}]}, []),
+        ({"containers": [{"name": "worker", "exitCode": 1}]}, "TaskFailedToStart; worker: exit 1", False),
+        ({"containers": [{"name": "worker", "exitCode": 0}]}, "TaskFailedToStart; worker: exit 0", True),
     ],
 )
-async def test_a_task_that_stops_by_itself_says_what_ecs_says(ended: dict[str, Any], told: list[str]) -> None:
+async def test_a_task_that_stops_by_itself_says_what_ecs_says(ended: dict[str, Any], words: str, *, well: bool) -> None:
     aws = ModelledAws()
     stopped = {"taskArn": TASK, "lastStatus": "STOPPED", "stoppedReason": "TaskFailedToStart", **ended}
     aws.on = {
@@ -137,10 +212,27 @@ async def test_a_task_that_stops_by_itself_says_what_ecs_says(ended: dict[str, A
     }
     workers = EcsWorkers(aws.clients, EcsTask("main", "worker:1", ("subnet-1",), container="worker"), 7, 1, arns=[TASK])
     try:
-        assert await workers.died() == told
-        assert await workers.died() == []
+        assert await workers.who_ended() == [Ended(f"task 0a1b2c3d stopped: {words}", well)]
+        assert await workers.who_ended() == []
         await workers.keep()
-        assert await workers.died() == ["a task was not started: RESOURCE:MEMORY"]
+        assert await workers.who_ended() == [Ended("a task was not started: RESOURCE:MEMORY")]
+    finally:
+        await aws.clients.close()
+
+
+async def test_tasks_that_were_never_heard_of_are_stopped_once_they_run_and_one_that_ecs_forgot_is_no_secret() -> None:
+    aws = ModelledAws()
+    lost, waiting = f"{TASK}-lost", f"{TASK}-waiting"
+    tasks = [{"taskArn": TASK, "lastStatus": "RUNNING"}, {"taskArn": waiting, "lastStatus": "PENDING"}]
+    aws.on = {"DescribeTasks": {"tasks": tasks, "failures": [{"arn": lost, "reason": "MISSING"}]}, "StopTask": {}}
+    arns = [TASK, waiting, lost]
+    workers = EcsWorkers(aws.clients, EcsTask("main", "worker:1", ("subnet-1",), container="worker"), 7, 3, arns=arns)
+    try:
+        await workers.give_up("was ended")
+        [stopped] = [given for name, given in aws.asked if name == "StopTask"]
+        assert (stopped["task"], stopped["reason"]) == (TASK, "the task was ended")
+        assert await workers.who_ended() == [Ended("task 0a1b2c3d-lost: ECS knows it no longer", well=True)]
+        assert workers.arns == [TASK, waiting]
     finally:
         await aws.clients.close()
 
@@ -159,8 +251,8 @@ async def test_what_ecs_cannot_start_now_is_started_later_and_stops_no_task_that
                 await workers.keep()
             return
         assert await workers.keep() == running
-        [words] = await workers.died()
-        assert words.startswith("a task was not started: ")
+        [ended] = await workers.who_ended()
+        assert ended.words.startswith("a task was not started: ")
         assert not [name for name, _ in aws.asked if name == "StopTask"]
     finally:
         await aws.clients.close()

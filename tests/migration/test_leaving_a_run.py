@@ -11,6 +11,7 @@ from support.waiting import at_last
 
 from cockpit.commands.migrate.leaving import leave
 from cockpit.migration import runs
+from cockpit.migration.replacements import Ended
 from cockpit.migration.states import PhaseName, Wanted
 from cockpit.migration.supervisor import Supervisor
 
@@ -23,8 +24,11 @@ class NoWorkers:
     async def keep(self, others: int = 0) -> int:
         return others
 
-    async def died(self) -> list[str]:
+    async def who_ended(self) -> list[Ended]:
         return []
+
+    async def give_up(self, why: str) -> None:
+        return
 
     async def ended(self, within_s: float) -> None:
         return
