@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import pytest
@@ -31,6 +31,7 @@ BUCKET = "documents-under-test"
 BEATEN = "SELECT count(*) > 0 AND bool_and(seen_at > %s) FROM cutover.worker WHERE state <> 'ended'"
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 TABLES = ("KnowledgeDocument", "CustomerDocument")
+T = TypeVar("T")
 
 
 @pytest.fixture(autouse=True)
@@ -109,20 +110,31 @@ class Bench:
 
     def sql(self, query: str, *given: Any) -> list[Any]:
         """Its rows."""
-        for again in (True, False):
-            try:
-                cursor = self.looking().execute(query, given)
-                return cursor.fetchall() if cursor.description else []
-            except psycopg.OperationalError:  # the server may have been restarted since the last look
-                if not (again and self._looking and self._looking.broken):
-                    raise
-        raise AssertionError
+
+        def ask(connection: psycopg.Connection[Any]) -> list[Any]:
+            cursor = connection.execute(query, given)
+            return cursor.fetchall() if cursor.description else []
+
+        return self.looked(ask)
+
+    def looked(self, ask: Callable[[psycopg.Connection[Any]], T]) -> T:
+        """What `ask` finds; on another connection where the server was restarted, or failed over, since the last look."""
+        try:
+            return ask(self.looking())
+        except psycopg.OperationalError:
+            if not (self._looking and self._looking.broken):
+                raise
+        return ask(self.looking())
 
     def looking(self) -> psycopg.Connection[Any]:
         """A connection that is kept: while something is waited for, the database is asked a hundred times a second."""
         if self._looking is None or self._looking.closed:
             self._looking = psycopg.connect(self.dsn, autocommit=True, prepare_threshold=None)
         return self._looking
+
+    def look_away(self) -> None:
+        if self._looking is not None:
+            self._looking.close()
 
     def states(self) -> dict[str, int]:
         return dict(self.sql("SELECT state, count(*) FROM cutover.item GROUP BY 1"))
@@ -134,7 +146,7 @@ class Bench:
 
     async def prepare(self) -> int:
         await schema.create(self.connection)
-        watch_transitions(self.looking())
+        self.looked(watch_transitions)
         return await runs.enlist_all(self.connection, self.settings)
 
     async def begin(self, phase: PhaseName, **more: Any) -> int:
@@ -225,8 +237,8 @@ async def bench(server: tuple[EmbeddedPostgres, str], store: ObjectStore) -> Asy
         await asyncio.gather(*made.tasks, return_exceptions=True)
         for opened in (control, made.connection):  # a test opens another where it cut the first
             await opened.close()
-        with made.looking() as connection:
-            assert unlisted(connection) == []
+        assert made.looked(unlisted) == []
+        made.look_away()
 
 
 def quick(bench: Bench, seconds: float = 1.5) -> None:

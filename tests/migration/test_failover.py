@@ -46,6 +46,7 @@ async def failing_over(store: ObjectStore, tmp_path: Path) -> AsyncIterator[tupl
             yield bench, servers
         finally:
             await bench.connection.close()
+            bench.look_away()
 
 
 @pytest.mark.parametrize("synchronous", [True, False])
