@@ -70,12 +70,14 @@ faults: setup    ## regenerate docs/faults.md: what one fault changes
 	@PYTHONPATH=tests $(BIN)/python tests/rehearsal/test_fault_table.py
 
 MUTANTS ?= cockpit.decide.*
-mutants:         ## change the pure core in small ways, and list what its tests do not see (hours; MUTANTS="cockpit.decide.latch.*" for a part)
+SAMPLE ?= 0
+SEED ?= 1
+mutants:         ## change the pure core in small ways, and list what its tests do not see (hours; MUTANTS="cockpit.decide.latch.*" for a part, SAMPLE=300 SEED=1 for a random one)
 	@test -d $(VENV)-mutants || $(PYTHON) -m venv $(VENV)-mutants
-	@$(VENV)-mutants/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/mutants.txt
-	@# The few changes that are named here are tried by mutmut itself; it makes them all, and finds which tests reach them.
-	@$(VENV)-mutants/bin/mutmut run "cockpit.decide.because.*" > .mutants.log 2>&1 || { tail -c 3000 .mutants.log; exit 1; }
-	@PYTHONPATH=tests $(VENV)-mutants/bin/python -m mutants.survivors "$(MUTANTS)"
+	@{ test -x "$(UV)" && $(UV) pip install --quiet --python $(VENV)-mutants/bin/python --require-hashes -r requirements/mutants.txt; } \
+	  || $(VENV)-mutants/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/mutants.txt
+	@PYTHONPATH=tests $(VENV)-mutants/bin/python -m mutants.make_changes > .mutants.log 2>&1 || { tail -c 3000 .mutants.log; exit 1; }
+	@PYTHONPATH=tests $(VENV)-mutants/bin/python -m mutants.survivors "$(MUTANTS)" $(SAMPLE) $(SEED)
 
 lock: setup      ## pin requirements with hashes, no addresses
 	@for extra in "" rehearsal serve; do \

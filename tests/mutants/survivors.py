@@ -1,27 +1,29 @@
 """What `make mutants` found: small changes of the pure core that its tests do not see.
 
 A survivor is excused by an entry of `justified.txt`: the function, the changed lines, and why no test could tell. Exits 1 when
-more than one in twenty is left.
+more than one in twenty is left. Of a sample, the share of all changes is told between two bounds.
 """
 
 from __future__ import annotations
 
 import ast
 import difflib
+import math
 import re
 import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
 
-from mutants.try_changes import FOR_EVER, KILLED, MUTANTS, tried
+from mutants.make_changes import MUTANTS
+from mutants.try_changes import FOR_EVER, KILLED, tried
 
 JUSTIFIED = Path(__file__).with_name("justified.txt")
 MOST_LEFT = 0.05
 
 
-def main(wanted: str) -> int:
-    found = tried(wanted)
+def main(wanted: str, sample: int = 0, seed: int = 1) -> int:
+    found = tried(wanted, sample, seed)
     survivors = sorted(name for name, outcome in found.items() if outcome not in {KILLED, FOR_EVER})
     excused = entries(JUSTIFIED.read_text(encoding="utf-8"))
     left = []
@@ -32,12 +34,25 @@ def main(wanted: str) -> int:
             print("\n".join(change), end="\n\n")
     of_these = {name.rpartition("__mutmut_")[0] for name in found}
     for unused in excused.keys() - set(given.values()):
-        if unused[0] in of_these:
+        if unused[0] in of_these and not sample:
             print(f"no longer survives: {' '.join(unused)}")
     share = len(left) / len(found) if found else 1.0
-    print(f"{len(found)} changes: {dict(Counter(found.values()))}")
+    print(f"{len(found)} changes: {dict(Counter(found.values()))}; {len(survivors) - len(left)} excused")
     print(f"{len(left)} survive without a reason: {share:.1%} (at most {MOST_LEFT:.0%})")
+    if sample:
+        low, high = interval(len(left), len(found))
+        print(f"of all changes {low:.1%} to {high:.1%} do, at 95 %")
     return int(share > MOST_LEFT)
+
+
+def interval(part: int, total: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's bounds on the share behind a sample."""
+    if not total:
+        return 0.0, 1.0
+    share, of_z = part / total, z * z / total
+    middle = share + of_z / 2
+    half = z * math.sqrt((share * (1 - share) + of_z / 4) / total)
+    return max(0.0, (middle - half) / (1 + of_z)), min(1.0, (middle + half) / (1 + of_z))
 
 
 def key(name: str) -> tuple[str, ...]:
@@ -72,4 +87,4 @@ def entries(text: str) -> dict[tuple[str, ...], str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], *(int(number) for number in sys.argv[2:])))

@@ -1,37 +1,39 @@
 """Tries small changes of the pure core, each in a fork of a process that has collected its tests.
 
-mutmut makes the changes and finds which tests reach them. Here those tests are run, the quickest first, until one fails: a fork
-costs milliseconds where a pytest for each change costs seconds, and there are thousands of changes.
+The tests that reach a change are run, the quickest first, until one fails: a fork costs milliseconds where a pytest for each
+change costs seconds, and there are thousands of changes.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import resource
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-MUTANTS = Path("mutants")
-"""Where every change stands beside the original, in a copy of the sources, and what mutmut knows of the tests."""
-AT_ONCE = os.cpu_count() or 2
+from mutants.make_changes import AT_ONCE, MUTANTS, pairs, reached
+
 SLOWER = 20
 """A change whose tests take so many times what they take without it runs for ever: it is seen by that."""
 AT_LEAST_S = 20
 KILLED, SURVIVED, REACHED_BY_NONE, FOR_EVER = "killed", "survived", "no tests", "timeout"
-OFTEN = 200
+OFTEN = 50
 
 
-def tried(wanted: str) -> dict[str, str]:
-    """Name of each change that is wanted -> what became of it. What was tried before ctrl-c is there too."""
+def tried(wanted: str, sample: int = 0, seed: int = 1) -> dict[str, str]:
+    """Name of each change that is wanted -> what became of it. What was tried before ctrl-c is there too.
+
+    `sample`: so many of them, drawn at random; the same seed draws the same. 0: all of them.
+    """
     selection = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
-    trial = Trial(wanted)
+    trial = Trial(wanted, sample, seed)
     os.chdir(MUTANTS)
     sys.path.insert(0, str(Path.cwd()))
     try:
@@ -47,27 +49,25 @@ def tried(wanted: str) -> dict[str, str]:
 class Trial:
     """A plugin of pytest that tries changes in place of running the tests once."""
 
-    def __init__(self, wanted: str) -> None:
+    def __init__(self, wanted: str, sample: int, seed: int) -> None:
         self.wanted = wanted
+        self.sample = sample
+        self.seed = seed
         self.outcomes: dict[str, str] = {}
         self._running: dict[int, str] = {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        stats: Mapping[str, Any] = json.loads(Path("mutmut-stats.json").read_text(encoding="utf-8"))
-        durations: Mapping[str, float] = stats["duration_by_test"]
+        known = reached(session.items)
         by_id = {item.nodeid: item for item in session.items}
-        for change in sorted(changes(Path(), self.wanted)):
-            reaching = stats["tests_by_mangled_function_name"].get(change.rpartition("__mutmut_")[0], ())
-            tests = [
-                by_id[test] for test in sorted(reaching, key=lambda test: durations.get(test, 0.0)) if test in by_id
-            ]
+        for change in drawn(sorted(changes(Path(), self.wanted)), self.sample, self.seed):
+            tests = [by_id[test] for test in known.quickest(change.rpartition("__mutmut_")[0])]
             if not tests:
                 self.outcomes[change] = REACHED_BY_NONE
                 continue
             while len(self._running) >= AT_ONCE:
                 self._take_one()
-            expected = sum(durations.get(test, 0.0) for test in reaching)
+            expected = sum(known.seconds[test.nodeid] for test in tests)
             if pid := os.fork():
                 self._running[pid] = change
             else:
@@ -78,9 +78,21 @@ class Trial:
 
     def _take_one(self) -> None:
         pid, status = os.wait()
-        self.outcomes[self._running.pop(pid)] = _outcome(os.waitstatus_to_exitcode(status))
+        change = self._running.pop(pid)
+        self.outcomes[change] = _outcome(os.waitstatus_to_exitcode(status))
+        if self.outcomes[change] == SURVIVED:
+            _show(f"survived: {change}")
         if not len(self.outcomes) % OFTEN:
-            sys.__stdout__.write(f"{len(self.outcomes)} changes tried\n")  # type: ignore[union-attr]
+            _show(f"{len(self.outcomes)} changes tried")
+
+
+def _show(line: str) -> None:
+    print(line, file=sys.__stdout__, flush=True)
+
+
+def drawn(names: Sequence[str], sample: int, seed: int) -> Sequence[str]:
+    """`sample` of the names in the order they were drawn, so that what was tried before ctrl-c is a sample too; 0: all."""
+    return random.Random(seed).sample(names, min(sample, len(names))) if sample else names
 
 
 def changes(folder: Path, wanted: str) -> Iterator[str]:
@@ -102,7 +114,7 @@ def _try_one(session: pytest.Session, change: str, tests: Sequence[pytest.Item],
     trampoline.get_mutant_under_test = lambda: change  # its own looks into the environment, at every call
     code = 1
     try:
-        for item, following in zip(tests, [*tests[1:], None], strict=True):
+        for item, following in pairs(tests):
             session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if session.testsfailed:
                 break
