@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from support.headless_browser import browser, printed_pages
 from support.waiting import LAST_RESORT_S
 
 from cockpit.decide.events import Change
@@ -32,6 +33,7 @@ class Night:
     told: str
     code: int
     trace: Trace
+    record: Path
 
     def changes(self) -> Iterator[tuple[datetime, Change]]:
         for step in self.trace.steps:
@@ -74,7 +76,7 @@ def night(name: str, folder: Path) -> Night:
     assert PROFILES[WORST].title in told
     assert f"{name}: {Judgement.AS_EXPECTED}" in told, told[-4000:]
     (record,) = kept.iterdir()
-    return Night(told, done.returncode, trace_of(find_record(str(record))))
+    return Night(told, done.returncode, trace_of(find_record(str(record))), record)
 
 
 @pytest.mark.long
@@ -86,6 +88,11 @@ def test_smooth_ends_in_go_and_no_trigger_ever_stirs(tmp_path: Path) -> None:
     assert {id_: states for id_, states in triggers.items() if set(states) - {"CLEAR", "UNKNOWN"}} == {}
     # Unknown once, as the next phase begins and nothing is seen of it yet; never again.
     assert {id_: states for id_, states in (triggers | successes).items() if states.count("UNKNOWN") > 1} == {}
+    if browser():  # a night of twelve steps and a migration is what a report has most to say of
+        page = tmp_path / "night.html"
+        command = [sys.executable, "-m", "cockpit", "report", str(lived.record), "--format", "html", "--out", str(page)]
+        subprocess.run(command, check=True, timeout=LAST_RESORT_S)
+        assert printed_pages(page) < 6
 
 
 @pytest.mark.long

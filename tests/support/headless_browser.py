@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +17,7 @@ from typing import Any
 
 import aiohttp
 
-from support.waiting import at_last, until
+from support.waiting import LAST_RESORT_S, at_last, until
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -23,6 +25,15 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 def browser() -> str:
     """Its path; empty where none is installed."""
     return next(filter(None, map(shutil.which, NAMES)), "")
+
+
+def printed_pages(document: Path) -> int:
+    """Of how many sheets an HTML file is when it is printed."""
+    sheets = document.with_suffix(".pdf")
+    options = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={document.with_suffix('.profile')}")
+    command = [browser(), *options, f"--print-to-pdf={sheets}", document.as_uri()]
+    subprocess.run(command, check=True, capture_output=True, timeout=LAST_RESORT_S)
+    return len(re.findall(rb"/Type\s*/Page\b", sheets.read_bytes()))
 
 
 @dataclass

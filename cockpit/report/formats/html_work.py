@@ -96,9 +96,9 @@ def _step(step: StepAccount, account: Account, window: Window | None, marks: Seq
 
 def happened(account: Account) -> str:
     listed = [
-        f'<div class="num">{at(each.at, account)}</div><div><h3>{esc(each.subject)}</h3>{esc(each.text)}'
-        + (f' <span class="quiet">{esc(each.by)}</span>' if each.by else "")
+        f'<div class="num">{at(each.at, account)}</div><div><strong>{esc(each.subject)}</strong> {esc(each.text)}'
+        + (f' <span class="quiet">{esc(each.by)}</span>' if each.by and each.by not in each.text else "")
         + "</div>"
         for each in account.happened
     ]
-    return section("Actions", rows(listed)) if listed else ""
+    return section("Actions", rows(listed, "pairs")) if listed else ""
