@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from tui.stage import Stage, opened, shown
@@ -88,9 +89,24 @@ def test_the_verdict_s_own_changes_are_never_left_out_of_the_card() -> None:
     stage.burning()
     stage.calm()
     card = activity.away_lines(stage.record, {}, stage.situation, since, 100, 1).plain.splitlines()
-    assert f"{len(activity.new_since(stage.record, since))} changes, all of them on the timeline" in card[0]
+    assert f"{len(activity.new_since(stage.record, since))} changes, all on screen 6" in card[0]
     assert "✗ ROLLBACK" in card[1]
     assert len(card) == 2
+
+
+def test_the_card_names_what_others_did_however_often_the_verdict_turned() -> None:
+    stage = Stage().calm()
+    since = stage.clock.now()
+    stage.burning()
+    stage.record.append(Vote(stage.clock.now(), "go", "bob", "backup", "go"))
+    stage.calm()
+    card = activity.away_lines(
+        stage.record, {"go": "Begin"}, stage.situation, since, 78, 2, who="ada"
+    ).plain.splitlines()
+    assert (len(card), "…" in card[0]) == (4, False), "its heading is not cut off at 80 columns"
+    assert re.fullmatch(r"  bob [\d:]{8} go Begin", card[1])
+    mine = activity.away_lines(stage.record, {}, stage.situation, since, 78, 2, who="bob").plain
+    assert "bob" not in mine.splitlines()[1]
 
 
 def test_what_changed_early_in_a_long_absence_is_counted_and_marked_too() -> None:

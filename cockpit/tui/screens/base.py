@@ -137,7 +137,8 @@ class FrameScreen(Screen[None]):
         if attention.away and attention.since is not None and self.size.height >= AWAY_ROWS:
             titles, width = evidence_bundle.titles(cutover.plan), self.size.width - 2
             most = AWAY_LINES if self.size.height >= TALL else SHORT_AWAY_LINES
-            card = activity.away_lines(cutover.record, titles, cutover.situation, attention.since, width, most)
+            now, who = cutover.situation, self.cockpit.who
+            card = activity.away_lines(cutover.record, titles, now, attention.since, width, most, who=who)
         box = self.query_one("#away", Passage)
         box.display = bool(card)
         box.show(card, keep="\n")

@@ -88,15 +88,31 @@ def entry_line(change: Change, titles: Mapping[str, str], items: Container[str],
 
 
 def away_lines(
-    record: Record, titles: Mapping[str, str], situation: Situation, since: datetime, width: int, most: int
+    record: Record,
+    titles: Mapping[str, str],
+    situation: Situation,
+    since: datetime,
+    width: int,
+    most: int,
+    *,
+    who: str | None = None,
 ) -> Text:
-    """The card of what happened while nobody pressed a key; empty where nothing did."""
+    """The card of what happened while nobody pressed a key; empty where nothing did. What people other than `who` did last has a
+    line of its own: a verdict that turns often would leave no room for it.
+    """
     new = new_since(record, since)
     if not new:
         return Text("")
     away = formatting.duration(situation.now - since)
     head = f"WHILE YOU WERE AWAY ({away}, since {formatting.clock(since)}): {formatting.count(len(new), 'change')}"
-    lines = [Text(head + (", all of them on the timeline" if len(new) > most else ""), style=f"bold {theme.STRONG}")]
+    lines = [Text(head + (", all on screen 6" if len(new) > most else ""), style=f"bold {theme.STRONG}")]
+    acts = [
+        f"{plain(by)} {formatting.clock(change.at)} {change.after.lower()} {plain(titles.get(change.subject, change.subject))}"
+        for by, change in last_acts(record, who)
+        if change.at > since
+    ]
+    if acts:
+        lines.append(Text(f"  {' · '.join(acts)}", style=theme.TEXT))
     # The verdict's own changes are never left out for others.
     ranked = sorted(range(len(new)), key=lambda place: getattr(new[place], "subject", "") != VERDICT)
     shown = timeline.changes([new[place] for place in sorted(ranked[:most])], situation)
