@@ -1,0 +1,83 @@
+"""A board and its copy go separate ways; what a board has come to changes when something of it does, and only then."""
+
+from __future__ import annotations
+
+from decide.scene import CALM, STEP, Scene, at, probe, reading, success, trigger
+
+from cockpit.decide.board import Board
+from cockpit.decide.decide import decide, words_of
+from cockpit.decide.excerpt import excerpt
+from cockpit.decide.next_action import worded
+from cockpit.decide.states import State
+
+ERRORS = trigger("errors", "m.rate > 0.05", hold_for=30, clear_for=30)
+
+
+def test_a_copy_decides_alike_and_what_happens_to_one_is_nothing_to_the_other() -> None:
+    scene = Scene(*CALM, ERRORS).feed("0x3 0.2")
+    scene.board.add("m", reading(scene.now, {"rate": 0.3}))  # a second answer about the same time
+    twin = scene.board.copy()
+    assert twin.readings.histories["m"].polls_kept == scene.board.readings.histories["m"].polls_kept
+    before = decide(scene.plan, scene.board, scene.record, scene.now)
+    assert decide(scene.plan, twin, scene.record, scene.now) == before
+    later = scene.now + 2 * STEP
+    for board, rate in ((twin, 0.2), (scene.board, 0.0)):
+        for when in (scene.now, later - STEP, later):
+            board.add("m", reading(when, {"rate": rate}))
+    states = [decide(scene.plan, board, scene.record, later).criterion("errors").state for board in (twin, scene.board)]
+    assert states == [State.TRIPPED, State.CLEAR]
+    third = twin.copy()
+    twin.gap(later, later + STEP)
+    assert third.readings.gaps == []
+    assert (twin.copy().readings.gaps, twin.started_at) == ([(later, later + STEP)], third.started_at)
+
+
+def filled() -> Scene:
+    return Scene(ERRORS, success("fine", "m.ok", stale_after=None), probes=(probe("m"),)).feed("0x3")
+
+
+def come_to(scene: Scene) -> object:
+    scene.tick()
+    return scene.board.outcomes(scene.now)
+
+
+def test_what_a_board_has_come_to_is_the_same_while_nothing_turns() -> None:
+    scene = filled()
+    before = come_to(scene)
+    assert come_to(scene.feed("0.01")) == before
+    for line in ("0.2", "down", "denied"):
+        assert come_to(filled().feed(line)) != before
+
+
+def test_what_a_board_has_come_to_changes_where_data_passes_a_limit_of_age() -> None:
+    scene = filled()
+    board = scene.board
+    written, own = ERRORS.stale_after, scene.plan.probes["m"].stale_after
+    assert written is not None
+    limits = sorted((written, own))
+    assert limits[0] < limits[1]
+    found = [board.outcomes(scene.now + limit + over) for limit in limits for over in (0 * STEP, STEP / 15)]
+    assert found[0] == board.outcomes(scene.now)
+    assert found[0] != found[1] == found[2] != found[3]
+    unread = Board(scene.plan, at(0))
+    decide(unread.plan, unread, scene.record, at(0))
+    assert unread.outcomes(at(0)) == unread.outcomes(at(9999)), "what was never read is beyond every limit"
+
+
+def test_the_words_of_a_situation_and_what_there_is_to_do() -> None:
+    scene = Scene(*CALM, trigger("now", "m.rate > 0.05")).feed("0.2")
+    words = words_of(scene.situation)
+    assert words["verdict"] == ("ROLLBACK", scene.situation.verdict.reasons[0])
+    assert words["now"] == ("TRIPPED", scene.of("now").because.line)
+    told = worded(scene.situation)
+    assert told
+    for line, action in zip(told, scene.situation.next_actions, strict=False):
+        assert line.endswith(action.what)
+        assert line.startswith(f"{action.by} (") or not action.by
+
+
+def test_a_structured_line_of_a_log_is_what_happened_and_why() -> None:
+    assert excerpt('{"msg": "refused", "code": 503, "status": 200, "error": "refused", "event": ""}') == "503: refused"
+    assert excerpt('{"code": 400, "reason": true, "cause": 500}') == "400: 500"
+    assert excerpt('{"code": 399}') == '{"code": 399}'
+    assert excerpt('{"msg": "cut sho') == '{"msg": "cut sho'

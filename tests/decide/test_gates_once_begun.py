@@ -1,0 +1,78 @@
+"""What is kept when a guarded thing is begun, and by which votes it goes on."""
+
+from __future__ import annotations
+
+from decide.scene import CALM, HERE, STEP, Scene, gate, seconds
+
+from cockpit.decide.events import GateUsed, Vote
+from cockpit.decide.gate import Missing, missing_to_go_on, used, worded
+from cockpit.plan.model import Gate, Poll
+
+COPY = Gate(
+    "copy", "Copy?", "migrate", Poll(("on_call", "backup"), 1, distinct_people=True, valid_for=seconds(60)), HERE
+)
+OTHER = Gate("copy_too", "Copy, too?", "migrate", Poll(("backup",), 1, distinct_people=True), HERE)
+WANTED = (
+    Missing("Copy?", ("needs 1 more GO vote (on-call or backup)",)),
+    Missing("Copy, too?", ("needs 1 more GO vote (backup)",)),
+)
+
+
+def asked(*votes: tuple[str, str, str]) -> Scene:
+    """Person, gate and choice of each vote; the gate of the deployment stands before those of the migration."""
+    scene = Scene(*CALM, gates=(gate(), COPY, OTHER)).feed("0")
+    return voted(scene, *votes)
+
+
+def voted(scene: Scene, *votes: tuple[str, str, str]) -> Scene:
+    return scene.say(
+        *(Vote(scene.now, to, by, "backup", choice, plan_digest="d1", why="so") for by, to, choice in votes)
+    )
+
+
+def begun(scene: Scene) -> list[GateUsed]:
+    return used(scene.plan, scene.record, "migrate", scene.now, scene.plan.people[0], "on_call")
+
+
+def wanted(scene: Scene) -> tuple[Missing, ...]:
+    return missing_to_go_on(scene.plan, scene.record, "migrate", scene.now)
+
+
+def test_what_is_kept_is_each_gate_before_it_that_is_passed_with_its_votes() -> None:
+    scene = asked(("bob", "copy", "go"), ("bob", "go_no_go", "go"), ("cid", "go_no_go", "go"))
+    assert scene.situation.gates[0].passed
+    (use,) = begun(scene)
+    votes = scene.situation.gates[1].votes
+    assert votes
+    assert use == GateUsed(scene.now, "copy", "migrate", "primary", "on_call", "d1", votes)
+    assert [each.gate for each in begun(voted(scene, ("cid", "copy_too", "go")))] == ["copy", "copy_too"]
+
+
+def test_what_was_not_begun_wants_its_votes() -> None:
+    assert wanted(asked()) == WANTED
+    assert wanted(asked(("bob", "copy", "go"))) == WANTED[1:]
+
+
+def test_what_was_begun_goes_on_though_its_votes_are_over_until_somebody_votes_against_it() -> None:
+    scene = asked(("bob", "copy", "go"), ("bob", "copy_too", "go"))
+    scene.say(*begun(scene))
+    assert wanted(scene) == ()
+    scene.feed("0x8")
+    assert wanted(scene) == ()
+    voted(scene, ("cid", "copy_too", "hold"))
+    assert wanted(scene) == (Missing("Copy, too?", ("cid (backup) votes hold",)),)
+    scene.now += STEP
+    assert wanted(voted(scene, ("cid", "copy_too", "go"))) == ()
+
+
+def test_each_gate_that_wants_votes_is_a_line_and_an_unknown_initiator_is_asked_for_once() -> None:
+    unknown = Missing("Purge?", (), initiator_unknown=True)
+    both = Missing("Copy?", ("needs 1 more GO vote (backup)", "ann (on-call) votes no-go"), initiator_unknown=True)
+    assert worded((both, unknown), "say who you are") == [
+        "Copy?: needs 1 more GO vote (backup); ann (on-call) votes no-go",
+        "say who you are",
+    ]
+    assert worded(iter(WANTED), "say who you are") == [
+        "Copy?: needs 1 more GO vote (on-call or backup)",
+        "Copy, too?: needs 1 more GO vote (backup)",
+    ]
