@@ -40,6 +40,8 @@ class KnownSecrets:
     def __init__(self) -> None:
         self._values: set[str] = set()
         self._forms: tuple[tuple[str, re.Pattern[str] | None], ...] = ()
+        self.revision = 0
+        """Another number once there is another to hide: what was made safe before may not be any more."""
 
     def remember(self, value: str, *, public: Iterable[str] = ()) -> None:
         """Hide this from now on, with the password in it and each long line of it; `public` are words that are no secret."""
@@ -49,6 +51,7 @@ class KnownSecrets:
             self._values |= found
             forms = {*self._forms, *(form for each in found for form in _forms_of(each))}
             self._forms = tuple(sorted(forms, key=lambda form: (-len(form[0]), form[0])))
+            self.revision += 1
 
     def remember_json(self, value: str) -> None:
         """The same, and for JSON every text in it that is not the address of a database."""
@@ -72,6 +75,7 @@ class KnownSecrets:
     def forget_all(self) -> None:
         """Nothing is known any more; for tests."""
         self._values, self._forms = set(), ()
+        self.revision += 1
 
 
 KNOWN = KnownSecrets()

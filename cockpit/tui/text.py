@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import textwrap
+from functools import lru_cache
 from itertools import accumulate, pairwise
 
 from rich.text import Span, Text
 
 from probes.display_text import visible
-from probes.known_secrets import hide
+from probes.known_secrets import KNOWN
 
 _UNIT = re.compile(r"(?<=\d) (?=%|ms\b|s\b|[KMGT]B\b)|(?<=[<>=]) (?=\d)")
 
+REMEMBERED = 500
+"""Characters of a text whose plain form is kept; longer ones are few."""
 LONGEST = 2000
 """Characters of one text of others: painting must not take longer than a frame."""
 
@@ -25,10 +28,22 @@ def plain(text: str, *, keep: str = "", longest: int = LONGEST) -> str:
     >>> print(plain("a\\x1b[2Jb\\tc"))
     a\\u{1b}[2Jb c
     """
-    text = hide(text.replace("\t", " "))
+    if len(text) > REMEMBERED:
+        return _plain(text, keep, longest)
+    return _plain_once(text, keep, longest, KNOWN.revision)
+
+
+def _plain(text: str, keep: str, longest: int) -> str:
+    text = KNOWN.hide(text.replace("\t", " "))
     if len(text) > longest and "\n" not in keep:
         return f"{visible(text[:longest], keep=keep)}… [{len(text) - longest} more characters]"
     return visible(text, keep=keep)
+
+
+@lru_cache(maxsize=2048)
+def _plain_once(text: str, keep: str, longest: int, _secrets: int) -> str:
+    """Each frame shows nearly the same texts as the one before; looking through each for every secret is dear."""
+    return _plain(text, keep, longest)
 
 
 def safe(text: Text, *, keep: str = "") -> Text:

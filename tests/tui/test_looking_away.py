@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from rich.text import Text
 from tui.stage import Stage, opened, shown
 
-from cockpit.decide.events import Happened, SignOff, Vote
+from cockpit.decide.events import Happened, Record, SignOff, Vote
+from cockpit.decide.situation import Situation
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.attention import AWAY_S, Attention
 from cockpit.tui.views import activity
+
+
+def away_lines(
+    record: Record,
+    titles: dict[str, str],
+    now: Situation,
+    since: datetime,
+    width: int,
+    most: int,
+    who: str | None = None,
+) -> Text:
+    count, body = activity.away_body(record, titles, now, since, width, most, who=who)
+    return activity.away_card(count, body, now, since, width, most)
 
 
 class Seconds:
@@ -88,7 +103,7 @@ def test_the_verdict_s_own_changes_are_never_left_out_of_the_card() -> None:
     since = stage.clock.now()
     stage.burning()
     stage.calm()
-    card = activity.away_lines(stage.record, {}, stage.situation, since, 100, 1).plain.splitlines()
+    card = away_lines(stage.record, {}, stage.situation, since, 100, 1).plain.splitlines()
     assert f"{len(activity.new_since(stage.record, since))} changes, all on screen 6" in card[0]
     assert "✗ ROLLBACK" in card[1]
     assert len(card) == 2
@@ -100,12 +115,10 @@ def test_the_card_names_what_others_did_however_often_the_verdict_turned() -> No
     stage.burning()
     stage.record.append(Vote(stage.clock.now(), "go", "bob", "backup", "go"))
     stage.calm()
-    card = activity.away_lines(
-        stage.record, {"go": "Begin"}, stage.situation, since, 78, 2, who="ada"
-    ).plain.splitlines()
+    card = away_lines(stage.record, {"go": "Begin"}, stage.situation, since, 78, 2, who="ada").plain.splitlines()
     assert (len(card), "…" in card[0]) == (4, False), "its heading is not cut off at 80 columns"
     assert re.fullmatch(r"  bob [\d:]{8} go Begin", card[1])
-    mine = activity.away_lines(stage.record, {}, stage.situation, since, 78, 2, who="bob").plain
+    mine = away_lines(stage.record, {}, stage.situation, since, 78, 2, who="bob").plain
     assert "bob" not in mine.splitlines()[1]
 
 

@@ -15,9 +15,11 @@ from tui.stage import FIELDS, Stage, plan
 
 from cockpit import formatting
 from cockpit.tui import theme
+from cockpit.tui.made_once import MadeOnce
 from cockpit.tui.text import plain, safe, wrapped
 from cockpit.tui.views import lists
 from cockpit.tui.widgets.chart import Points, bar, buckets, chart, sparkline
+from probes.known_secrets import KNOWN
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 UNITS = {"errors": {field.name: field.unit for field in FIELDS}}
@@ -169,3 +171,20 @@ def test_what_is_far_from_its_limit_looks_calm() -> None:
 def test_what_is_due_trips_with_the_next_reading_and_not_in_no_time() -> None:
     assert formatting.left(timedelta(0)) == "with the next reading"
     assert formatting.left(timedelta(minutes=1)) == "in 1m"
+
+
+def test_a_secret_that_becomes_known_is_hidden_in_what_was_made_before_too() -> None:
+    made = MadeOnce[str]()
+    text = "the token is correct-horse-battery"
+    assert made.of(1, lambda: plain(text)) == text
+    KNOWN.remember("correct-horse-battery")
+    assert made.of(1, lambda: plain(text)) == "the token is ***"
+    KNOWN.forget_all()
+    assert plain(text) == text
+
+
+def test_what_every_frame_asks_for_is_made_once() -> None:
+    made = MadeOnce[object]()
+    first = made.of((1, "a"), object)
+    assert made.of((1, "a"), object) is first
+    assert made.of((2, "a"), object) is not first

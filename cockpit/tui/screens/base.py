@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from cockpit.tui.action_registry import ACTIONS, Action, Where, footer
+from cockpit.tui.made_once import MadeOnce
 from cockpit.tui.text import plain
 from cockpit.tui.views import activity, evidence_bundle
 from cockpit.tui.views.lookup import find, step_of
@@ -57,6 +58,11 @@ class FrameScreen(Screen[None]):
     """Whether the body shows nothing but the Situation and what its keys do to it."""
     offered: ClassVar[frozenset[str]] = frozenset()
     """Ids of actions that only this kind of screen has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._happened = MadeOnce[tuple[int, Text]]()
+        """What the card after an absence lists."""
 
     @property
     def cockpit(self) -> Cockpit:
@@ -137,8 +143,12 @@ class FrameScreen(Screen[None]):
         if attention.away and attention.since is not None and self.size.height >= AWAY_ROWS:
             titles, width = evidence_bundle.titles(cutover.plan), self.size.width - 2
             most = AWAY_LINES if self.size.height >= TALL else SHORT_AWAY_LINES
-            now, who = cutover.situation, self.cockpit.who
-            card = activity.away_lines(cutover.record, titles, now, attention.since, width, most, who=who)
+            record, now, since, who = cutover.record, cutover.situation, attention.since, self.cockpit.who
+            made_from = (len(record.entries), now.not_counted, since, width, most, who)
+            count, body = self._happened.of(
+                made_from, lambda: activity.away_body(record, titles, now, since, width, most, who=who)
+            )
+            card = activity.away_card(count, body, now, since, width, most)
         box = self.query_one("#away", Passage)
         box.display = bool(card)
         box.show(card, keep="\n")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from cockpit.decide.events import Change
 from cockpit.tui import theme
+from cockpit.tui.made_once import MadeOnce
 from cockpit.tui.screens.lists import TALL_ABOUT, Lines, ListScreen, without_empty_headings
 from cockpit.tui.views import activity, evidence_bundle, lists, operand_charts, outlook
 from cockpit.tui.widgets.grid import NARROW, Row
@@ -21,7 +23,9 @@ class CutoverScreen(ListScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._charted: tuple[object, Text] | None = None
+        self._charted = MadeOnce[Text]()
+        self._acts = MadeOnce[list[tuple[str, Change]]]()
+        self._activity = MadeOnce[Text]()
 
     def rows(self) -> list[Row]:
         rows = lists.cutover(self.cockpit.cutover.situation, self.cockpit.cutover.series)
@@ -48,26 +52,26 @@ class CutoverScreen(ListScreen):
         if self.app.size.width < BROAD or self.app.size.height < HIGH:
             return outlook.path(situation, half), outlook.blind_spots(situation)
         right = outlook.runbook(situation, half)
-        right.append_text(
-            activity.activity(
-                situation,
-                cutover.record,
-                evidence_bundle.titles(cutover.plan),
-                since=self.cockpit.attention.since,
-                who=self.cockpit.who,
-                width=half,
-                height=room - right.plain.count("\n"),
-            )
+        record, since, who = cutover.record, self.cockpit.attention.since, self.cockpit.who
+        titles, many = evidence_bundle.titles(cutover.plan), len(record.entries)
+        acts = self._acts.of((many, who), lambda: activity.last_acts(record, who))
+        right.append_text(activity.operators(situation, acts, titles, half))
+        left = room - right.plain.count("\n")
+        newest = self._activity.of(
+            (many, situation.not_counted, since, half, left),
+            lambda: activity.activity(situation, record, titles, since=since, width=half, height=left),
         )
-        return self._trends(half, room), right
+        return self._trends(half, room), right.append_text(newest)
 
     def _trends(self, width: int, height: int) -> Text:
         """Made again only once there is newer data."""
         cutover = self.cockpit.cutover
         states = tuple((each.because.data_at, each.state) for each in cutover.situation.criteria)
         made_from = (width, height, states, len(cutover.record.entries))
-        if self._charted is None or self._charted[0] != made_from:
-            marked = operand_charts.marks(cutover.record)
-            text = operand_charts.trends(cutover.situation, cutover.series, marked, width, height)
-            self._charted = (made_from, text)
-        return self._charted[1].copy()
+
+        def charts() -> Text:
+            return operand_charts.trends(
+                cutover.situation, cutover.series, operand_charts.marks(cutover.record), width, height
+            )
+
+        return self._charted.of(made_from, charts).copy()

@@ -39,35 +39,41 @@ def last_acts(record: Record, who: str | None) -> list[tuple[str, Change]]:
     return list(found.items())[:OTHERS]
 
 
+def operators(situation: Situation, acts: list[tuple[str, Change]], titles: Mapping[str, str], width: int) -> Text:
+    """Others and their last act, how long ago; nothing where nobody else has stated anything."""
+    text = Text(no_wrap=True)
+    lines = [Text("OPERATORS", style=f"bold {theme.TEXT}")] if acts else []
+    for by, change in acts:
+        ago = formatting.duration(situation.now - change.at)
+        what = plain(titles.get(change.subject, change.subject))
+        lines.append(Text(f"{plain(by)}: {change.after.lower()} {what}, {ago} ago", style=theme.TEXT))
+    return _listed(text, lines, width)
+
+
 def activity(
     situation: Situation,
     record: Record,
     titles: Mapping[str, str],
     *,
     since: datetime | None,
-    who: str | None,
     width: int,
     height: int,
 ) -> Text:
-    """Others and their last act, then the newest entries, with a line below what is new since `since`."""
-    text = Text(no_wrap=True)
-    lines = [Text(f"{'OPERATORS'}", style=f"bold {theme.TEXT}")]
-    for by, change in last_acts(record, who):
-        ago = formatting.duration(situation.now - change.at)
-        what = plain(titles.get(change.subject, change.subject))
-        lines.append(Text(f"{plain(by)}: {change.after.lower()} {what}, {ago} ago", style=theme.TEXT))
-    if len(lines) == 1:
-        lines = []
-    most = max(1, height)
+    """The newest entries, with a line below what is new since `since`. Nothing in it changes with the time alone."""
+    most = max(0, height)
     newest = record.entries[: -min(NEWEST, most) - 1 : -1]  # the others are below the edge
     changes, items = timeline.changes(newest, situation), _items(situation)
     new = len(new_since(record, since))
-    lines.append(Text(f"ACTIVITY{f'  {new} new since you looked' if new else ''}", style=f"bold {theme.TEXT}"))
+    lines = [Text(f"ACTIVITY{f'  {new} new since you looked' if new else ''}", style=f"bold {theme.TEXT}")]
     for number, change in enumerate(changes):
         if number == new and new:
             lines.append(Text("── you looked ──", style=theme.QUIET))
         lines.append(entry_line(change, titles, items, new=number < new))
-    for line in lines[:most]:
+    return _listed(Text(no_wrap=True), lines[:most], width)
+
+
+def _listed(text: Text, lines: list[Text], width: int) -> Text:
+    for line in lines:
         line.truncate(width, overflow="ellipsis")
         text.append_text(line).append("\n")
     return text
@@ -87,7 +93,7 @@ def entry_line(change: Change, titles: Mapping[str, str], items: Container[str],
     return line.append(f"  {plain(change.because, longest=200)}" if change.because else "", style=theme.QUIET)
 
 
-def away_lines(
+def away_body(
     record: Record,
     titles: Mapping[str, str],
     situation: Situation,
@@ -96,23 +102,18 @@ def away_lines(
     most: int,
     *,
     who: str | None = None,
-) -> Text:
-    """The card of what happened while nobody pressed a key; empty where nothing did. What people other than `who` did last has a
-    line of its own: a verdict that turns often would leave no room for it.
+) -> tuple[int, Text]:
+    """How much happened while nobody pressed a key, and lines of it.
+
+    What people other than `who` did last has a line of its own: a verdict that turns often would leave no room for it.
     """
     new = new_since(record, since)
-    if not new:
-        return Text("")
-    away = formatting.duration(situation.now - since)
-    head = f"WHILE YOU WERE AWAY ({away}, since {formatting.clock(since)}): {formatting.count(len(new), 'change')}"
-    lines = [Text(head + (", all on screen 6" if len(new) > most else ""), style=f"bold {theme.STRONG}")]
     acts = [
         f"{plain(by)} {formatting.clock(change.at)} {change.after.lower()} {plain(titles.get(change.subject, change.subject))}"
         for by, change in last_acts(record, who)
         if change.at > since
     ]
-    if acts:
-        lines.append(Text(f"  {' · '.join(acts)}", style=theme.TEXT))
+    lines = [Text(f"  {' · '.join(acts)}", style=theme.TEXT)] if acts else []
     # The verdict's own changes are never left out for others.
     ranked = sorted(range(len(new)), key=lambda place: getattr(new[place], "subject", "") != VERDICT)
     shown = timeline.changes([new[place] for place in sorted(ranked[:most])], situation)
@@ -120,4 +121,15 @@ def away_lines(
     lines += [entry_line(change, titles, items, new=True) for change in shown]
     for line in lines:
         line.truncate(width, overflow="ellipsis")
-    return Text("\n").join(lines)
+    return len(new), Text("\n").join(lines)
+
+
+def away_card(count: int, body: Text, situation: Situation, since: datetime, width: int, most: int) -> Text:
+    """The card: how long and how much, then the lines of `away_body`; empty where nothing happened."""
+    if not count:
+        return Text("")
+    away = formatting.duration(situation.now - since)
+    head = f"WHILE YOU WERE AWAY ({away}, since {formatting.clock(since)}): {formatting.count(count, 'change')}"
+    line = Text(head + (", all on screen 6" if count > most else ""), style=f"bold {theme.STRONG}")
+    line.truncate(width, overflow="ellipsis")
+    return Text("\n").join((line, body))
