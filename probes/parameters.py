@@ -23,6 +23,7 @@ from probes.probe import Probe
 _DSN = '"${env:DATABASE_URL}"'
 EXAMPLES: Mapping[str, str] = MappingProxyType(
     {
+        "accept": '["metric math"]',
         "actions": "[s3:PutObject]",
         "addresses": "[192.0.2.10]",
         "after": "phase",

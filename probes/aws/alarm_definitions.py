@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field as Setting
 from pydantic import model_validator
 
-from probes.aws.cloudwatch_alarms import MAX_NAMES, datapoints_of, describe, kind_of, period_of, stats_of
+from probes.aws.alarm_judgement import datapoints_of, kind_of, muted_now, period_of, stats_of
+from probes.aws.cloudwatch_alarms import MAX_NAMES, describe
 from probes.aws.metric_names import problem
 from probes.clients.console_links import alarm_url
 from probes.clients.paging import pages
@@ -100,7 +101,7 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
         Field(
             "notifies",
             bool,
-            "every matching alarm notifies a topic with a confirmed subscriber, and is not muted",
+            "every matching alarm notifies a topic with a confirmed subscriber, and is neither switched off nor muted",
             example=True,
         ),
         Field("muted", bool, "a matching alarm is muted now, or its actions are suppressed", example=False),
@@ -148,7 +149,7 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
             values |= known
             unknown |= blind
         lines = (
-            *(f"{name}: as planned" for name in names),
+            *(f"{alarm['AlarmName']}: as planned{_by(alarm)}" for alarm in matching),
             *different,
             *(f"{name}: does not exist" for name in absent),
         )
@@ -178,26 +179,19 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
         by_topic = dict(zip(distinct, answers, strict=True))
         confirmed = [len(set().union(*(by_topic[topic][0] for topic in each))) for each in topics]
         values = {
-            "notifies": all(confirmed),
+            "notifies": all(confirmed) and all(alarm.get("ActionsEnabled") is True for alarm in alarms),
             "confirmed_subscribers": min(confirmed),
             "pending_subscribers": sum(pending for _, pending in by_topic.values()),
         }
         try:
-            muted = any(await asyncio.gather(*(self._muted(alarm) for alarm in alarms)))
+            suppressed = any(alarm.get("ActionsSuppressedBy") for alarm in alarms)
+            muted = suppressed or bool(await muted_now(self.clients, [str(alarm["AlarmName"]) for alarm in alarms]))
         except Unseen as unseen:
             hidden = ("muted", "notifies") if values["notifies"] else ("muted",)
             return {name: value for name, value in values.items() if name not in hidden}, dict.fromkeys(
                 hidden, unseen.unknown
             )
         return values | {"muted": muted, "notifies": values["notifies"] and not muted}, {}
-
-    async def _muted(self, alarm: Mapping[str, Any]) -> bool:
-        if alarm.get("ActionsSuppressedBy"):
-            return True
-        found = await pages(
-            self.clients, "cloudwatch", "list_alarm_mute_rules", AlarmName=str(alarm["AlarmName"]), Statuses=["ACTIVE"]
-        )
-        return any(page.get("AlarmMuteRuleSummaries") for page in found)
 
     async def _subscribers(self, topic: str) -> tuple[set[str], int]:
         """Confirmed subscriptions of a topic, and how many wait to be confirmed."""
@@ -280,6 +274,10 @@ def differences(alarm: Mapping[str, Any], wanted: AlarmDefinitionParams) -> tupl
         f"{what} {_plain(has)} instead of {_plain(meant)}" for what, has, meant in compared if meant not in (None, has)
     ]
     return tuple(different)
+
+
+def _by(alarm: Mapping[str, Any]) -> str:
+    return "" if (kind := kind_of(alarm)) == "metric" else f" (judges by {kind})"
 
 
 def _plain(value: Any) -> str:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field as Setting
 
+from probes.aws.alarm_judgement import (
+    BELOW,
+    HIDES_SILENCE,
+    Ground,
+    cannot_judge,
+    datapoints_of,
+    expression_of,
+    grounds,
+    kind_of,
+    metric_of,
+    muted_now,
+    period_of,
+)
 from probes.clients.clients import Clients
 from probes.clients.console_links import alarm_url
 from probes.clients.paging import pages
@@ -28,6 +40,8 @@ _ONE_NAME_ONLY = Unknown(
 class CloudWatchAlarmsParams(Params):
     names: Annotated[list[Annotated[str, Setting(min_length=1)]], Setting(min_length=1, max_length=MAX_NAMES)]
     """Names of the alarms."""
+    accept: list[Ground] = Setting(default_factory=list)
+    """On what else an OK may rest than on plain data against a threshold; an OK that rests on what is not listed is unknown."""
 
 
 class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
@@ -35,9 +49,11 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
 
     ALARM is true and OK is false; INSUFFICIENT_DATA, a failed evaluation, a composite alarm that is OK over a child that
     cannot judge, and an alarm that does not exist are neither,
-    so `all_ok` is then unknown (false if another is in ALARM) and `in_alarm` is unknown rather than 0. The fields about
-    one alarm (`state`, `threshold`, ...) are known only when one name is given. The reading's `state_since` is when the
-    newest alarm in ALARM entered it. Needs cloudwatch:DescribeAlarms.
+    so `all_ok` is then unknown (false if another is in ALARM) and `in_alarm` is unknown rather than 0. So is an OK that rests
+    on metric math, a learnt band, a log query, M of N datapoints, one unit alone or no datapoint at all, until the plan's
+    `accept` names that. An alarm that is switched off, muted (ListAlarmMuteRules) or suppressed does nothing: `with_actions`.
+    The fields about one alarm (`state`, `threshold`, ...) are known only when one name is given. The reading's `state_since`
+    is when the newest alarm in ALARM entered it. Needs cloudwatch:DescribeAlarms, cloudwatch:ListAlarmMuteRules.
     """
 
     name = "cloudwatch.alarms"
@@ -47,10 +63,15 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
     cannot_see = "whether anyone receives the notification, and whether an alarm that is OK has had data"
     late = "an alarm's period times its datapoints, and the lateness of its metric"
     fields = (
-        Field("all_ok", bool, "every named alarm is OK, and could judge", example=True),
+        Field("all_ok", bool, "every named alarm is OK, and could judge by what the plan accepts", example=True),
         Field("in_alarm", int, "alarms in ALARM", 0, "count", low=0),
         Field(
-            "insufficient", int, "alarms that cannot judge: INSUFFICIENT_DATA or a failed evaluation", 0, "count", low=0
+            "insufficient",
+            int,
+            "alarms that cannot judge, or whose OK rests on what is not accepted",
+            0,
+            "count",
+            low=0,
         ),
         Field("missing", int, "named alarms that do not exist", 0, "count", low=0),
         Field("exist_count", int, "named alarms that exist", 4, "count", low=0),
@@ -75,7 +96,7 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
             "missing",
         ),
     )
-    iam = ("cloudwatch:DescribeAlarms",)
+    iam = ("cloudwatch:DescribeAlarms", "cloudwatch:ListAlarmMuteRules")
     interval = timedelta(seconds=60)
 
     async def read(self, now: datetime) -> Reading:
@@ -85,10 +106,11 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, evidence)
         alarms = {alarm["AlarmName"]: {**alarm, BELOW: await self._below(alarm)} for alarm in found}
-        values, unknown = _together(alarms, self.params.names)
+        values, unknown = _together(alarms, self.params.names, self.params.accept)
+        muted = await self._heard(alarms, values, unknown)
         only = alarms.get(self.params.names[0]) if len(self.params.names) == 1 else None
-        single, why = _alone(only, self.params.names)
-        lines = tuple(_line(name, alarms.get(name)) for name in self.params.names)
+        single, why = _alone(only, self.params.names, self.params.accept)
+        lines = tuple(_line(name, alarms.get(name), muted=name in muted) for name in self.params.names)
         return self.reading(
             now,
             values | single,
@@ -97,12 +119,33 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
             state_since=_since(alarms.values()),
         )
 
+    async def _heard(
+        self, alarms: Mapping[str, Mapping[str, Any]], values: dict[str, Value | None], unknown: dict[str, Unknown]
+    ) -> frozenset[str]:
+        """Those a mute rule silences; `with_actions` of what would act otherwise follows from it."""
+        if not values.get("with_actions"):
+            return frozenset()
+        try:
+            muted = await muted_now(self.clients, tuple(alarms))
+        except Unseen as unseen:
+            del values["with_actions"]
+            unknown["with_actions"] = unseen.unknown
+            return frozenset()
+        values["with_actions"] = not muted
+        return muted
+
     async def _below(self, alarm: Mapping[str, Any]) -> tuple[dict[str, Any], ...] | Unknown:
         """Alarms below a composite one that is OK, or why they cannot be seen: that hides no other alarm's state."""
         if "AlarmRule" not in alarm or alarm["StateValue"] != "OK":
             return ()
         try:
-            return await children(self.clients, alarm)
+            below = {each["AlarmName"]: each for each in await children(self.clients, alarm)}
+            # Of children DescribeAlarms gives name and state alone, and on what their OK rests is in their settings.
+            names = list(below)
+            for first in range(0, len(names), MAX_NAMES):
+                full = await describe(self.clients, names[first : first + MAX_NAMES])
+                below |= {each["AlarmName"]: each for each in full}
+            return tuple(below.values())
         except Unseen as unseen:
             return unseen.unknown
 
@@ -113,8 +156,6 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
         return alarm_url(self.clients.options.region, self.params.names[0] if len(self.params.names) == 1 else "")
 
 
-BELOW = "(below)"
-"""Under this key the alarms below a composite one stand beside what AWS says of it."""
 _KINDS = {"MetricAlarms": "MetricAlarm", "CompositeAlarms": "CompositeAlarm", "LogAlarms": "LogAlarm"}
 _NO_STATE = "without a state"
 MOST_LEVELS = 5
@@ -157,12 +198,12 @@ async def _by_kind(clients: Clients, **wanted: Any) -> dict[str, list[dict[str, 
 
 
 def _together(
-    alarms: Mapping[str, Mapping[str, Any]], names: Sequence[str]
+    alarms: Mapping[str, Mapping[str, Any]], names: Sequence[str], accepted: Sequence[Ground]
 ) -> tuple[dict[str, Value | None], dict[str, Unknown]]:
     """What is true of all of them; an alarm that cannot judge, or is not there, leaves the question open."""
     absent = [name for name in names if name not in alarms]
     ringing = sorted(name for name, alarm in alarms.items() if alarm["StateValue"] == "ALARM")
-    blind = {name: why for name, alarm in alarms.items() if (why := _cannot_judge(alarm)) is not None}
+    blind = {name: why for name, alarm in alarms.items() if (why := cannot_judge(alarm, accepted)) is not None}
     values: dict[str, Value | None] = {
         "insufficient": len(blind),
         "missing": len(absent),
@@ -179,14 +220,19 @@ def _together(
         unknown |= {"actions_enabled": _not_there(absent), "with_actions": _not_there(absent)}
     else:
         values["actions_enabled"] = all(bool(alarm.get("ActionsEnabled")) for alarm in alarms.values())
-        # While its suppressor is in ALARM a composite alarm does nothing, whatever its actions are.
+        # Switched off, and while its suppressor is in ALARM, an alarm does nothing, whatever its actions are.
         values["with_actions"] = all(
-            bool(alarm.get("AlarmActions")) and not alarm.get("ActionsSuppressedBy") for alarm in alarms.values()
+            bool(alarm.get("AlarmActions"))
+            and bool(alarm.get("ActionsEnabled"))
+            and not alarm.get("ActionsSuppressedBy")
+            for alarm in alarms.values()
         )
     return values, unknown
 
 
-def _alone(alarm: Mapping[str, Any] | None, names: Sequence[str]) -> tuple[dict[str, Value | None], dict[str, Unknown]]:
+def _alone(
+    alarm: Mapping[str, Any] | None, names: Sequence[str], accepted: Sequence[Ground]
+) -> tuple[dict[str, Value | None], dict[str, Unknown]]:
     """The fields that exist for a single alarm only."""
     fields = (
         "state",
@@ -221,79 +267,8 @@ def _alone(alarm: Mapping[str, Any] | None, names: Sequence[str]) -> tuple[dict[
         "window_s": float(period * periods) if period and periods else None,
         "treat_missing": alarm.get("TreatMissingData") or "missing",
     }
-    blind = _cannot_judge(alarm)
+    blind = cannot_judge(alarm, accepted)
     return values, {"state": blind} if blind else {}
-
-
-def kind_of(alarm: Mapping[str, Any]) -> str:
-    """What an alarm judges by: "metric", "metric math", "anomaly detection", "composite" or "log"."""
-    if "AlarmRule" in alarm:
-        return "composite"
-    if "QueryResultsToEvaluate" in alarm:
-        return "log"
-    if alarm.get("ThresholdMetricId"):
-        return "anomaly detection"
-    return "metric math" if any(entry.get("Expression") for entry in alarm.get("Metrics", ())) else "metric"
-
-
-def datapoints_of(alarm: Mapping[str, Any]) -> int | None:
-    """How many of its evaluation periods must be bad: all of them where it does not say."""
-    found = alarm.get("DatapointsToAlarm") or alarm.get("QueryResultsToAlarm") or alarm.get("EvaluationPeriods")
-    return int(found) if found else None
-
-
-def stats_of(alarm: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Each series an alarm looks at, with Namespace, MetricName, Dimensions, Stat and Period; of metric math, those below it."""
-    if "MetricName" in alarm:
-        return [{**alarm, "Stat": alarm.get("Statistic") or alarm.get("ExtendedStatistic")}]
-    below = [entry["MetricStat"] for entry in alarm.get("Metrics", ()) if "MetricStat" in entry]
-    return [{**each["Metric"], "Stat": each.get("Stat"), "Period": each.get("Period")} for each in below]
-
-
-def metric_of(alarm: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Namespace, MetricName, Dimensions and Stat, also of a metric-math alarm with a single metric under it."""
-    if "MetricName" in alarm:
-        return alarm
-    below = [entry["MetricStat"] for entry in alarm.get("Metrics", ()) if "MetricStat" in entry]
-    if len(below) != 1:
-        return {}
-    return {**below[0]["Metric"], "Stat": below[0]["Stat"]}
-
-
-def period_of(alarm: Mapping[str, Any]) -> int | None:
-    """Its longest period, in seconds."""
-    periods = [alarm.get("Period")] + [
-        entry.get("MetricStat", {}).get("Period") or entry.get("Period") for entry in alarm.get("Metrics", ())
-    ]
-    return max((period for period in periods if period), default=None)
-
-
-def expression_of(alarm: Mapping[str, Any]) -> str | None:
-    """Its metric math, or the rule of a composite alarm."""
-    expressions = [entry["Expression"] for entry in alarm.get("Metrics", ()) if entry.get("Expression")]
-    return "; ".join(expressions) or alarm.get("AlarmRule")
-
-
-def _cannot_judge(alarm: Mapping[str, Any]) -> Unknown | None:
-    """Why an alarm's state is no judgement. One in ALARM has judged, whatever its last evaluation met."""
-    name, state, evaluation = alarm["AlarmName"], alarm["StateValue"], alarm.get("EvaluationState")
-    if state == "ALARM":
-        return None
-    if state != "OK":
-        detail = f"{name} is {state}: {alarm.get('StateReason', '')}".rstrip(": ")
-        return Unknown(
-            Reason.NO_DATA, detail, "no data reaches it: check its metric and dimensions, or wait for traffic"
-        )
-    if evaluation:
-        return Unknown(Reason.PARTIAL, f"{name} is OK, but its evaluation says {evaluation}", "see the alarm's history")
-    below = alarm.get(BELOW, ())
-    if isinstance(below, Unknown):
-        return replace(below, detail=f"{name} is OK, but what is below it is not seen: {below.detail}")
-    for child in below:
-        if child["StateValue"] not in ("OK", "ALARM"):
-            detail = f"{name} is OK, but {child['AlarmName']} below it is {child['StateValue']}"
-            return Unknown(Reason.NO_DATA, detail, "no data reaches that alarm: check its metric and dimensions")
-    return None
 
 
 def _not_there(names: Sequence[str]) -> Unknown:
@@ -311,19 +286,16 @@ def _since(alarms: Iterable[Mapping[str, Any]]) -> datetime | None:
     return max((moment for moment in began if moment is not None), default=None)
 
 
-def _line(name: str, alarm: Mapping[str, Any] | None) -> str:
+def _line(name: str, alarm: Mapping[str, Any] | None, *, muted: bool) -> str:
     if alarm is None:
         return f"{name}: does not exist"
-    notes = []
-    if (treat := alarm.get("TreatMissingData")) in ("notBreaching", "ignore"):
+    notes = [text for _, text in grounds(alarm)]
+    if (treat := alarm.get("TreatMissingData")) in HIDES_SILENCE:
         notes.append(f"treats missing data as {treat}: OK may mean no data")
-    periods, needed = alarm.get("EvaluationPeriods"), datapoints_of(alarm)
-    if periods and needed and needed < periods:
-        notes.append(f"{needed} of {periods} datapoints are enough")
-    if unit := alarm.get("Unit"):
-        notes.append(f"counts only points in {unit}: with another unit it never rings")
-    if (kind := kind_of(alarm)) != "metric":
+    if (kind := kind_of(alarm)) == "composite":
         notes.append(f"{kind}: {expression_of(alarm) or 'see it in the console'}"[:120])
+    if muted:
+        notes.append("a mute rule is active: it notifies nobody now")
     if suppressor := alarm.get("ActionsSuppressedBy"):
         notes.append(f"actions are suppressed ({suppressor}): it notifies nobody now")
     if not alarm.get("ActionsEnabled"):

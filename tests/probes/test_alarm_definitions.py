@@ -187,7 +187,8 @@ async def test_metric_math_is_on_each_metric_below_it(aws: ModelledAws) -> None:
 
 
 async def test_switched_off_actions_show(aws: ModelledAws) -> None:
-    assert (await read(aws, alarm(ActionsEnabled=False))).values["actions_enabled"] is False
+    values = (await read(aws, alarm(ActionsEnabled=False))).values
+    assert (values["actions_enabled"], values["notifies"], values["confirmed_subscribers"]) == (False, False, 1)
 
 
 async def test_a_subscriber_who_has_not_confirmed_hears_nothing(aws: ModelledAws) -> None:
@@ -231,6 +232,7 @@ async def test_without_dimensions_the_metric_itself_is_looked_for(aws: ModelledA
 async def test_a_composite_alarm_looks_at_no_metric(aws: ModelledAws) -> None:
     composite = {"AlarmName": "c", "ActionsEnabled": True, "AlarmActions": [TOPIC], "AlarmRule": "ALARM(a)"}
     reading = await read(aws, params={"names": ["c"]}, DescribeAlarms={"CompositeAlarms": [composite]})
+    assert reading.evidence.lines == ("c: as planned (judges by composite)",)
     assert {reading.unknown[name].reason for name in ("dead", "without_data")} == {Reason.NO_DATA}
     assert reading.values["notifies"] is True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +25,7 @@ SINGLE = (
     "window_s",
     "treat_missing",
 )
+RULE = {"AlarmMuteRuleArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm-mute-rule:night", "Status": "ACTIVE"}
 
 
 @pytest.fixture
@@ -60,9 +61,15 @@ async def read(
     aws: StubbedAws,
     names: list[str],
     *found: dict[str, Any],
+    accept: Sequence[str] = (),
+    muted: Sequence[bool] = (False,),
 ) -> Reading:
+    """`muted`: whether any rule is active, then whether one is for each alarm."""
     aws.answers("cloudwatch", "describe_alarms", {"MetricAlarms": list(found)})
-    return await CloudWatchAlarms(CloudWatchAlarmsParams(names=names), aws.clients).read(NOW)
+    for active in muted:
+        aws.answers("cloudwatch", "list_alarm_mute_rules", {"AlarmMuteRuleSummaries": [RULE] if active else []})
+    params = CloudWatchAlarmsParams.model_validate({"names": names, "accept": accept})
+    return await CloudWatchAlarms(params, aws.clients).read(NOW)
 
 
 async def test_all_ok(aws: StubbedAws) -> None:
@@ -172,19 +179,91 @@ async def test_an_alarm_without_data_has_no_state(aws: StubbedAws) -> None:
     assert reading.values["threshold"] == 80.0
 
 
-async def test_an_alarm_on_metric_math_tells_its_expression(aws: StubbedAws) -> None:
-    described = alarm("a")
-    for name in ("MetricName", "Namespace", "Statistic", "Dimensions", "Period"):
-        del described[name]
+def on_math(name: str = "a", **more: Any) -> dict[str, Any]:
+    described = alarm(name, **more)
+    for key in ("MetricName", "Namespace", "Statistic", "Dimensions", "Period"):
+        del described[key]
     stat = {"Metric": {"Namespace": "n", "MetricName": "m", "Dimensions": []}, "Period": 60, "Stat": "Sum"}
     described["Metrics"] = [
         {"Id": "e", "Expression": "100*a/b", "ReturnData": True},
         {"Id": "a", "MetricStat": stat, "ReturnData": False},
         {"Id": "b", "MetricStat": stat, "ReturnData": False},
     ]
-    reading = await read(aws, ["a"], described)
+    return described
+
+
+async def test_an_alarm_on_metric_math_tells_its_expression(aws: StubbedAws) -> None:
+    reading = await read(aws, ["a"], on_math())
     assert (reading.values["metric"], reading.values["window_s"]) == ("100*a/b", 300.0)
     assert reading.unknown["statistic"].reason is Reason.NO_DATA
+
+
+NOTHING_CAME = {
+    "StateReason": "Threshold Crossed: no datapoints were received for 5 periods and 5 missing datapoints were treated as "
+    "[NonBreaching].",
+    "TreatMissingData": "notBreaching",
+}
+RESTS = (
+    ("metric math", on_math(), "a is OK by metric math, which may fill in what is missing: 100*a/b"),
+    ("anomaly detection", alarm("a", ThresholdMetricId="band"), "a is OK by anomaly detection"),
+    ("m of n", alarm("a", DatapointsToAlarm=1), "a is OK by M of N: 1 of 5 datapoints are enough to ring"),
+    ("unit", alarm("a", Unit="Percent"), "a is OK by points in Percent alone"),
+    ("missing data", alarm("a", **NOTHING_CAME), "a is OK without a datapoint: it treats missing data as notBreaching"),
+    (
+        "missing data",
+        alarm("a", TreatMissingData="ignore", StateReasonData='{"version": "1.0", "recentDatapoints": []}'),
+        "a is OK without a datapoint: it treats missing data as ignore",
+    ),
+)
+
+
+@pytest.mark.parametrize(("ground", "described", "detail"), RESTS)
+async def test_an_ok_that_rests_on_something_else_than_plain_data_is_unknown_until_the_plan_accepts_that(
+    aws: StubbedAws, ground: str, described: dict[str, Any], detail: str
+) -> None:
+    reading = await read(aws, ["a"], described)
+    for field in ("all_ok", "in_alarm", "state"):
+        assert reading.unknown[field].detail.startswith(detail)
+    assert f'add "{ground}" to the probe\'s `accept`' in reading.unknown["all_ok"].hint
+    assert reading.values["insufficient"] == 1
+    accepted = await read(aws, ["a"], described, accept=[ground])
+    assert (accepted.values["all_ok"], accepted.values["in_alarm"], accepted.values["state"]) == (True, 0, "OK")
+    assert detail.removeprefix("a is OK ") in accepted.evidence.lines[0]
+    rings = await read(aws, ["a"], described | {"StateValue": "ALARM"})
+    assert (rings.values["all_ok"], rings.values["in_alarm"]) == (False, 1)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"StateReasonData": '{"recentDatapoints": [3.0]}', "TreatMissingData": "notBreaching"},
+        NOTHING_CAME
+        | {
+            "Namespace": "AWS/ApplicationELB",
+            "MetricName": "HTTPCode_Target_5XX_Count",
+            "Dimensions": [{"Name": "LoadBalancer", "Value": "app/x/1"}],
+            "Statistic": "Sum",
+        },
+    ],
+    ids=["had data", "a count that AWS publishes only where it is not zero"],
+)
+async def test_silence_is_no_doubt_where_data_came_or_none_means_zero(aws: StubbedAws, more: dict[str, Any]) -> None:
+    assert (await read(aws, ["a"], alarm("a", **more))).values["all_ok"] is True
+
+
+async def test_a_mute_rule_is_found_for_the_alarm_it_mutes(aws: StubbedAws) -> None:
+    reading = await read(aws, ["a", "b"], alarm("a"), alarm("b"), muted=[True, False, True])
+    assert (reading.values["with_actions"], reading.values["all_ok"]) == (False, True)
+    assert ["a mute rule is active" in line for line in reading.evidence.lines].count(True) == 1
+    aws.answers("cloudwatch", "describe_alarms", {"MetricAlarms": [alarm("a")]})
+    aws.refuses("cloudwatch", "list_alarm_mute_rules", "AccessDenied", "no")
+    hidden = await CloudWatchAlarms(CloudWatchAlarmsParams(names=["a"]), aws.clients).read(NOW)
+    assert hidden.unknown["with_actions"].reason is Reason.ACCESS_DENIED
+    assert hidden.values["all_ok"] is True
+
+
+async def test_what_is_switched_off_does_nothing(aws: StubbedAws) -> None:
+    assert (await read(aws, ["a"], alarm("a", ActionsEnabled=False), muted=())).values["with_actions"] is False
 
 
 def composite(name: str, state: str = "OK", **more: Any) -> dict[str, Any]:
@@ -206,10 +285,17 @@ def below(name: str, state: str = "OK") -> dict[str, Any]:
     }
 
 
-async def over(aws: StubbedAws, top: dict[str, Any], *levels: dict[str, list[dict[str, Any]]]) -> Reading:
+async def over(
+    aws: StubbedAws, top: dict[str, Any], *levels: dict[str, list[dict[str, Any]]], full: Sequence[dict[str, Any]] = ()
+) -> Reading:
+    """`full`: what DescribeAlarms says of the children when it is asked for them by name."""
     aws.answers("cloudwatch", "describe_alarms", {"CompositeAlarms": [top]})
     for level in levels:
         aws.answers("cloudwatch", "describe_alarms", level)
+    if levels:
+        aws.answers("cloudwatch", "describe_alarms", {"MetricAlarms": list(full)})
+    if not top.get("ActionsSuppressedBy"):
+        aws.answers("cloudwatch", "list_alarm_mute_rules", {"AlarmMuteRuleSummaries": []})
     reading = await CloudWatchAlarms(CloudWatchAlarmsParams(names=[top["AlarmName"]]), aws.clients).read(NOW)
     aws.done()
     return reading
@@ -238,9 +324,15 @@ async def test_nor_over_a_composite_alarm_over_one(aws: StubbedAws) -> None:
     )
     assert "deep below it" in reading.unknown["all_ok"].detail
     # Beside it CloudWatch takes MaxRecords and NextToken alone (DescribeAlarms in its API reference).
-    assert [asked for _, asked in aws.asked[1:]] == [
+    assert [asked for _, asked in aws.asked[1:3]] == [
         {"ChildrenOfAlarmName": of, "MaxRecords": 100} for of in ("c", "inner")
     ]
+
+
+async def test_nor_over_one_whose_ok_rests_on_what_the_plan_does_not_accept(aws: StubbedAws) -> None:
+    both = {"MetricAlarms": [below("a"), below("b")]}
+    reading = await over(aws, composite("c"), both, full=[alarm("a"), alarm("b", ThresholdMetricId="band")])
+    assert reading.unknown["all_ok"].detail.startswith("c is OK, but b below it is OK by anomaly detection")
 
 
 async def test_a_composite_alarm_that_rings_has_judged_whatever_is_below(aws: StubbedAws) -> None:
@@ -253,10 +345,12 @@ async def test_what_is_below_one_and_cannot_be_seen_hides_no_other_alarm(aws: St
         "cloudwatch", "describe_alarms", {"CompositeAlarms": [composite("c")], "MetricAlarms": [alarm("a", "ALARM")]}
     )
     aws.refuses("cloudwatch", "describe_alarms", "AccessDenied", "no")
+    aws.answers("cloudwatch", "list_alarm_mute_rules", {"AlarmMuteRuleSummaries": []})
     both = await CloudWatchAlarms(CloudWatchAlarmsParams(names=["a", "c"]), aws.clients).read(NOW)
     assert (both.values["all_ok"], both.values["in_alarm"], both.values["insufficient"]) == (False, 1, 1)
     aws.answers("cloudwatch", "describe_alarms", {"CompositeAlarms": [composite("c")]})
     aws.refuses("cloudwatch", "describe_alarms", "AccessDenied", "no")
+    aws.answers("cloudwatch", "list_alarm_mute_rules", {"AlarmMuteRuleSummaries": []})
     alone = await CloudWatchAlarms(CloudWatchAlarmsParams(names=["c"]), aws.clients).read(NOW)
     assert alone.unknown["all_ok"].reason is alone.unknown["state"].reason is Reason.ACCESS_DENIED
 
@@ -275,22 +369,15 @@ async def test_an_alarm_on_a_log_query_exists(aws: StubbedAws) -> None:
         "QueryResultsToAlarm": 2,
         "Threshold": 5.0,
     }
-    aws.answers("cloudwatch", "describe_alarms", {"LogAlarms": [log]})
-    reading = await CloudWatchAlarms(CloudWatchAlarmsParams(names=["l"]), aws.clients).read(NOW)
-    assert (reading.values["exist_count"], reading.values["all_ok"], reading.values["kind"]) == (1, True, "log")
-    assert (reading.values["evaluation_periods"], reading.values["datapoints_to_alarm"]) == (3, 2)
-
-
-@pytest.mark.parametrize(
-    ("more", "note"),
-    [
-        ({"DatapointsToAlarm": 1}, "1 of 5 datapoints are enough"),
-        ({"Unit": "Percent"}, "counts only points in Percent"),
-        ({"ThresholdMetricId": "band"}, "anomaly detection"),
-    ],
-)
-async def test_an_alarm_is_told_for_what_it_is(aws: StubbedAws, more: dict[str, Any], note: str) -> None:
-    assert note in (await read(aws, ["a"], alarm("a", **more))).evidence.lines[0]
+    for accept in ([], ["log", "m of n"]):
+        aws.answers("cloudwatch", "describe_alarms", {"LogAlarms": [log]})
+        params = CloudWatchAlarmsParams.model_validate({"names": ["l"], "accept": accept})
+        reading = await CloudWatchAlarms(params, aws.clients).read(NOW)
+        assert (reading.values["exist_count"], reading.values["missing"], reading.values["kind"]) == (1, 0, "log")
+        assert (reading.values["evaluation_periods"], reading.values["datapoints_to_alarm"]) == (3, 2)
+        assert reading.values.get("all_ok") is (True if accept else None)
+        if not accept:
+            assert "by a log query" in reading.unknown["all_ok"].detail
 
 
 async def test_pages_are_followed(aws: StubbedAws) -> None:
