@@ -194,6 +194,33 @@ def test_a_deployment_just_after_the_window_is_held_against_that_one_and_not_the
     assert found.back.word == "a rollback now would end at 05:00, 1h after the window"
 
 
+def test_a_night_that_outlasts_its_window_is_held_against_the_one_its_first_step_began_in() -> None:
+    """Not against next week's; what was prepared days before says nothing of it."""
+    made, monday = of(step("today", 480, in_window=False), *DIAMOND), -5 * 24 * 60
+    before = PhaseBegan(TEN + minutes(monday), Phase.PRE_DEPLOY)
+    this, next_week = (Opening(TEN + week, TEN + week + timedelta(hours=6)) for week in (minutes(0), timedelta(days=7)))
+    assert at(390, made, before, began("image", 45), began("bucket", 30)).window == this
+    assert at(390, made, before).window == next_week
+    assert at(monday + 5, made, before, began("today", monday)).window == this
+
+
+def test_a_step_is_of_who_did_the_last_thing_to_it() -> None:
+    made = of(*DIAMOND)
+    by_another = StepEnded(TEN + minutes(20), "bucket", "bob", "done", "made", "backup", "d1")
+    record = Record([began("bucket", 0), began("image", 5), by_another])
+    steps = decide(made, Board(made, TEN), record, TEN + minutes(30)).runbook
+    assert [(each.id, each.by, each.seen) for each in steps] == [
+        ("bucket", "bob", "made"),
+        ("image", "ann", ""),
+        ("rows", "", ""),
+        ("deploy", "", ""),
+    ]
+    assert [(each.began, each.ended) for each in steps[:2]] == [
+        (TEN, TEN + minutes(20)),
+        (TEN + minutes(5), None),
+    ]
+
+
 def test_every_turn_of_the_way_back_is_a_change_once() -> None:
     made = replace(of(*DIAMOND), rollback_plan=(step("back", 30),))
     board, record = Board(made, TEN), Record([PhaseBegan(TEN, Phase.PRE_DEPLOY)])
