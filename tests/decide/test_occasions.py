@@ -323,6 +323,7 @@ def test_a_gate_that_was_used_stays_passed_with_its_votes() -> None:
     used(scene).feed("0x20")
     status = scene.situation.gates[0]
     assert (status.state, status.votes, status.used_at) == (GateState.PASSED, votes, at(15))
+    assert (status.used_by, status.ok_since, status.missing, status.lapsed) == ("ann", at(15), (), ())
 
 
 def test_votes_that_were_used_count_for_nothing_else() -> None:
