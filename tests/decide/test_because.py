@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from decide.scene import Scene, seconds, success
+from decide.scene import CALM, START, Scene, item, seconds, success
 
 from cockpit.decide.because import Explanation, Observed, Progress
+from cockpit.decide.events import PhaseBegan, Record
+from cockpit.decide.states import Check
+from cockpit.plan.model import Phase
 
+PREPARED = PhaseBegan(START, Phase.PRE_DEPLOY)
 RATE = Observed("errors.rate", 0.12, "12.0 %", limit="limit 5.0 %", against=True)
 STABLE = Observed("service.is_stable", value=True, text="yes")
 UNSTABLE = Observed("service.is_stable", value=False, text="no", limit="want yes", against=True)
@@ -54,3 +58,13 @@ def test_what_fails_over_a_list_comes_first_and_not_what_is_fine() -> None:
     why = scene.situation.criteria[0].because
     assert why.against == "m tags blue"
     assert why.line.startswith("m tags blue, m running 2")
+
+
+def test_a_checklist_item_says_what_it_needs_as_a_success_criterion_does() -> None:
+    scene = Scene(
+        *CALM, items=(item("few", "m.rate < 0.05"), item("tasks", "m.running >= 3")), record=Record([PREPARED])
+    )
+    scene.feed("0.2")
+    assert scene.item("few").because.line == "m rate 20.0 % (limit 5.0 %)"
+    assert scene.item("few").check is Check.FAIL
+    assert scene.item("tasks").because.line == "m running 2 (want >= 3)"
