@@ -37,7 +37,7 @@ test: setup      ## the tests; whole nights are of test-long
 	@$(BIN)/python -m compileall -q cockpit probes tests
 	@$(BIN)/python -m pytest -n 3 --assert=plain || { $(AGAIN); exit 1; }
 
-test-pythons: setup ## a part of the tests on each other Python from 3.11 to 3.13 that is here
+test-pythons: setup ## import everything, read a plan and play a story on each other Python from 3.11 to 3.13 that is here
 	@.ci/other-pythons
 
 test-busy: setup ## every test, three times, while four other processes keep the machine busy
