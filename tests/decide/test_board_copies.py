@@ -47,6 +47,9 @@ def test_what_a_board_has_come_to_is_the_same_while_nothing_turns() -> None:
     assert come_to(scene.feed("0.01")) == before
     for line in ("0.2", "down", "denied"):
         assert come_to(filled().feed(line)) != before
+    suspected = filled().feed("0.2x2")
+    before = come_to(suspected)
+    assert come_to(suspected.feed("0.2")) != before, "the polls say the same, and it has tripped"
 
 
 def test_what_a_board_has_come_to_changes_where_data_passes_a_limit_of_age() -> None:

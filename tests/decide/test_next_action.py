@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 from decide.scene import CALM, HERE, Scene, ask, gate, item, reading, success, trigger
+from decide.test_occasions import say as decided
+from decide.test_occasions import service, used, voted, with_service
 
 from cockpit.decide.act import Act
 from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepBegan, StepEnded, Vote
@@ -48,6 +50,14 @@ def test_who_has_nothing_to_do_waits_for_somebody_by_name() -> None:
     assert next_for(scene.situation, "eve").what == "wait: primary (on-call) has 2 lines to sign"
     mine = next_for(scene.situation, "primary")
     assert also(scene.situation, mine) == ("ann (on-call) has 2 lines to sign",)
+
+
+def test_after_a_rollback_the_gate_that_was_used_wants_votes_again() -> None:
+    scene = used(voted(with_service().feed("0")))
+    assert Act.VOTE not in acts(scene).values()
+    service(decided(scene.feed("0.2"), "execute").feed("0x4"), "web:41")
+    assert scene.word is Word.ROLLED_BACK
+    assert [by for by, act in acts(scene).items() if act is Act.VOTE] == ["primary", "ann", "bob", "cid"]
 
 
 def test_a_latched_rollback_is_decided_by_those_who_may_and_comes_before_all_else() -> None:
