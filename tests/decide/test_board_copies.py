@@ -47,6 +47,7 @@ def test_what_a_board_has_come_to_is_the_same_while_nothing_turns() -> None:
     assert come_to(scene.feed("0.01")) == before
     for line in ("0.2", "down", "denied"):
         assert come_to(filled().feed(line)) != before
+    assert come_to(filled().feed("denied")) != come_to(filled().feed("timeout")), "not seen for another reason"
     suspected = filled().feed("0.2x2")
     before = come_to(suspected)
     assert come_to(suspected.feed("0.2")) != before, "the polls say the same, and it has tripped"
