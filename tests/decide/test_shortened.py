@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from decide.scene import at
 
 from cockpit.decide.counted import Counted, unruled
 from cockpit.decide.events import DECISION, Change, Decision, Entry, Occurrence, Proof, Record, SignOff, Vote, Waiver
 from cockpit.decide.occurrence_text import answers_of
-from cockpit.decide.shortened import renews, shortened, shortens
+from cockpit.decide.shortened import ends_by, renews, shortened, shortens
 
 ERRORS, BLOCKED = Occurrence(at(300), "errors"), Occurrence(at(360), "blocked")
 
@@ -53,6 +55,15 @@ def test_a_waiver_ends_by_the_shorter_one_that_renews_it_and_is_never_longer_or_
     assert shortened(given, waiver(6, 70)) is given
     assert shortened(given, waiver(1, 2)) == waiver(5, 5)
     assert shortened(given, Vote(at(0), "go", "ann", "on_call", "go")) is given
+
+
+def test_what_is_given_anew_ends_by_its_length_from_when_it_is_learned_of_or_by_its_own_end() -> None:
+    stated = waiver(60, 70)
+    by_a_fast_clock, by_a_slow_one = (Proof(received=at(60 * minute), stated=stated) for minute in (10, 65))
+    assert ends_by(replace(waiver(10, 70), proof=by_a_fast_clock)) == at(60 * 20)
+    assert ends_by(replace(waiver(65, 70), proof=by_a_slow_one)) == at(60 * 70)
+    assert ends_by(stated) == ends_by(decision("dismiss", ERRORS, until=70)) == at(60 * 70)
+    assert ends_by(decision("execute", ERRORS, until=70)) is ends_by(decision("dismiss", ERRORS)) is None
 
 
 def test_what_lasts_longer_without_it_is_shortened_by_it() -> None:
