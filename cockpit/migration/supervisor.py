@@ -226,7 +226,10 @@ class Supervisor:
                 await self._workers.give_up(SILENT)
         outcome = run.outcome if run.ended_at is not None else await runs.finish_if_done(connection, run)
         self.progress = await self._follower.poll(connection)
-        self._show(self.progress)
+        with contextlib.suppress(
+            OSError
+        ):  # whoever looked on may be gone, with the terminal: the run goes on, or drains
+            self._show(self.progress)
         return outcome
 
     def _sighted(self, guards: list[dict[str, Any]]) -> list[dict[str, Any]]:

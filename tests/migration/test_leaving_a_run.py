@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
 import psycopg
 import pytest
@@ -11,6 +12,7 @@ from support.waiting import at_last
 
 from cockpit.commands.migrate.leaving import leave
 from cockpit.migration import runs
+from cockpit.migration.progress import Progress
 from cockpit.migration.replacements import Ended
 from cockpit.migration.states import PhaseName, Wanted
 from cockpit.migration.supervisor import Supervisor
@@ -78,3 +80,18 @@ async def test_who_leaves_twice_waits_for_no_database(
     shown = capsys.readouterr().err
     assert "whether it drains is not known" in shown
     assert "`cockpit migrate drain PLAN`" in shown
+
+
+async def test_a_run_drains_though_the_terminal_that_showed_it_is_gone(bench: Bench) -> None:
+    """Asked for its width, it says EIO; the hangup itself asks for the drain."""
+    run = await bench.begin(PhaseName.COPY, supervisor=NAME)
+    shown: list[Progress] = []
+
+    def show(progress: Progress) -> None:
+        shown.append(progress)
+        raise OSError(errno.EIO, "Input/output error")
+
+    ours = Supervisor(bench.dsn, run, list, NoWorkers(), show, name=NAME)
+    ours.drain("ann")
+    assert await at_last(ours.run()) == "drained"
+    assert shown

@@ -1,8 +1,9 @@
-"""The supervisor of a run and its workers are killed: the commands that are typed next need nobody who knows the ledger."""
+"""The supervisor of a run is killed, or its window closed: the commands that are typed next need nobody who knows the ledger."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-from rehearsal.files_world import counted, end_started, said, typed, until, written
+from rehearsal.files_world import COCKPIT, counted, end_started, said, typed, until, written
+from support.pty_terminal import Terminal
 
+from cockpit.exit_codes import INTERRUPTED
 from cockpit.migration.database import host_and_name
 from cockpit.rehearsal.process.launcher import Rehearsal
 
@@ -69,5 +72,42 @@ async def test_the_run_is_ended_and_its_files_go_back(tmp_path: Path, monkeypatc
             ]
         assert not {"switched", "restoring"} & set(counted(dsn))
         again = await typed(world, "copy", plan, "--limit", "5", "--confirm", f"copy {host}: once more")
+        told = await said(again)
+        assert again.returncode == 0, told
+
+
+async def test_a_window_that_is_closed_drains_the_run_and_who_presses_ctrl_c_twice_can_go_on_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    async with Rehearsal(rate=0.3) as world:
+        world.clock.set_speed(1.0)
+        dsn = world.environment["MIGRATION_DATABASE_URL"]
+        plan, confirm = str(written(world, tmp_path, rate=20, task="unused")), f"copy {host_and_name(dsn)}: it is time"
+        words = [COCKPIT, "migrate", "copy", plan, "--workers", "1", "--confirm", confirm]
+
+        def outcomes() -> list[str]:
+            with psycopg.connect(dsn) as connection:
+                return [row[0] for row in connection.execute("SELECT outcome FROM cutover.run ORDER BY id").fetchall()]
+
+        window = Terminal(words, env=dict(world.environment))
+        await until(lambda: counted(dsn).get("switched", 0) > 10, window)
+        os.close(window.fd)
+        await until(window.ended)
+        assert (window.code, outcomes()) == (0, ["drained"])
+        before = counted(dsn)["switched"]
+
+        window = Terminal(words, env=dict(world.environment))
+        await until(lambda: counted(dsn).get("switched", 0) > before + 5, window)
+        window.key("\x03")
+        await asyncio.to_thread(window.wait_for, b"draining")
+        window.key("\x03")
+        shown = await asyncio.to_thread(window.read_until, window.ended)
+        os.close(window.fd)
+        assert window.code == INTERRUPTED, shown
+        assert b"Traceback" not in shown
+        assert b"cockpit migrate" in shown
+
+        again = await typed(world, "copy", plan, "--limit", "5", "--confirm", confirm)
         told = await said(again)
         assert again.returncode == 0, told
