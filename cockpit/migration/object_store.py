@@ -123,6 +123,8 @@ class Store:
         from botocore import __version__ as version
         from botocore.config import Config
 
+        from cockpit.migration.part_signing import hash_parts_once
+
         session = aws_session()
         found = session.get_credentials()
         if found is None:
@@ -138,6 +140,7 @@ class Store:
             user_agent=f"cutover-cockpit/migration Botocore/{version}",
         )
         self._client = session.create_client("s3", region_name=self.settings.region or None, config=config)
+        hash_parts_once(self._client)
         self._objects = _objects(session, self._client, self.settings)
 
     def close(self) -> None:
