@@ -91,6 +91,8 @@ class Night(RuleBasedStateMachine):
         """What every command that begins a phase does; somebody else's living supervisor is the one reason not to."""
         name = new_name()
         if self.supervisor:
+            await self._beats()  # it lives, so its lease has not lapsed, however long the steps before took here
+        if self.supervisor:
             with pytest.raises(runs.RunError):
                 await runs.begin(self.connection, phase, self.given, gate=lambda _: (), supervisor=name)
             active = await self.active()
