@@ -99,7 +99,7 @@ def main(
         if problem := no_terminal(called_again("check", of=check)):
             output(problem, err=True)
             return USAGE
-        again = called_again("run", without={"arm", "new", "record"})
+        again = called_again("run", without={"arm", "new", "phase", "record"})
         return run_until_signal(_open(loaded, live, kept, receivers, settings, again, armed=arm))
     except Left:
         return COULD_NOT_JUDGE
