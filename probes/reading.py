@@ -28,6 +28,8 @@ class Traits:
     """Before a deployment there may be no traffic yet: this does not keep a trigger from being ready."""
     is_plain_absence: bool = False
     """The probe looked and there was nothing: it is not blind."""
+    is_own: bool = False
+    """Of the cockpit itself, not of what it reads: people are shown the sentence, never the name."""
     is_of_credentials: bool = False
     """Other credentials may answer: a client that met it looks for them anew."""
 
@@ -46,7 +48,12 @@ class Reason(StrEnum):
         member.traits = traits
         return member
 
-    WARMING = "WARMING", Traits("no reading yet", settles_by_itself=True)
+    @property
+    def label(self) -> str:
+        """As people are shown it."""
+        return self.traits.help if self.traits.is_own else self.value
+
+    WARMING = "WARMING", Traits("no reading yet", settles_by_itself=True, is_own=True)
     LOW_VOLUME = (
         "LOW_VOLUME",
         Traits("too few samples to say anything", settles_by_itself=True, is_no_traffic=True, is_plain_absence=True),
@@ -71,7 +78,7 @@ class Reason(StrEnum):
     NOT_FOUND = "NOT_FOUND", Traits("what the plan names does not exist here", is_plain_absence=True)
     UNREACHABLE = "UNREACHABLE", Traits("no connection", transient=True)
     ERROR = "ERROR", Traits("the answer could not be used", transient=True)
-    OBSERVER_GAP = "OBSERVER_GAP", Traits("the cockpit was not watching")
+    OBSERVER_GAP = "OBSERVER_GAP", Traits("the cockpit was not watching", is_own=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +105,14 @@ class Unknown:
 
     @property
     def line(self) -> str:
-        """The reason with its detail; of what only waits for its first reading the detail says it all.
+        """The reason with its detail; where it is of the cockpit itself, in words alone.
 
         >>> Unknown(Reason.TIMEOUT, "no answer in 5 s").line, Unknown(Reason.WARMING, "no reading of errors yet").line
         ('TIMEOUT: no answer in 5 s', 'no reading of errors yet')
         """
         if not self.detail:
-            return self.reason
-        return self.detail if self.reason is Reason.WARMING else f"{self.reason}: {self.detail}"
+            return self.reason.label
+        return self.detail if self.reason.traits.is_own else f"{self.reason}: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True)

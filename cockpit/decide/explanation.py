@@ -122,7 +122,7 @@ class _Asked:
             return Observed(path, held, formatting.value(held, unit), unit, meaning, limit=limit)
         why = latest.unknown.get(self.name) if latest else None
         why = why or Unknown(Reason.WARMING, f"no reading of {self.probe} yet")
-        text = f"unknown: {why.reason}"
+        text = f"unknown: {why.reason.label}"
         if why.bounds is not None:
             text = f"{formatting.value(why.bounds.low, unit)} to {formatting.value(why.bounds.high, unit)}"
         return Observed(path, None, text, unit, meaning, why, limit=limit)

@@ -47,7 +47,10 @@ def test_every_state_of_a_criterion_is_shown(situation: Situation, state: State,
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_for_not_knowing_is_shown(situation: Situation, reason: Reason) -> None:
     unknown = Unknown(reason, "detail", "hint")
-    assert str(reason) in shown(with_criteria(situation, state=State.UNKNOWN, unknown=unknown))
+    there = with_criteria(situation, state=State.UNKNOWN, unknown=unknown)
+    assert str(reason) in shown(there)
+    for_people = "\n".join(text.plain for row in lists.cutover(there, lambda *_: ()) for _, text in row.cells)
+    assert (str(reason) in for_people) is not reason.traits.is_own, "people are shown words, not a name of ours"
 
 
 @pytest.mark.parametrize("check", list(Check))

@@ -193,7 +193,7 @@ class _Page:
         took = f"took {formatting.value(status.latency_s, 's')}" if status.latency_s is not None else ""
         text += self._facts(state_text(status.visibility), [often, took])
         for name, why in _by_cause(status):
-            text += self._lines(f"{name}: {why.reason}: {why.detail}", theme.UNKNOWN)
+            text += self._lines(f"{name}: {why.line}", theme.UNKNOWN)
             if why.hint:
                 text += self._lines(f"what to do: {why.hint}", f"bold {theme.UNKNOWN}")
         number = next((name for name, value in status.known.items() if is_number(value)), None)

@@ -212,6 +212,8 @@ def value(status: CriterionStatus) -> str:
         if status.unknown.reason is Reason.WARMING:
             # It may have readings, none of them of this phase; a title of 22 cells has no room for "since it began".
             return "waiting for 1st reading" if status.because.data_at is None else "waiting for new data"
+        if status.unknown.reason is Reason.OBSERVER_GAP:
+            return "cockpit not watching"
         return f"{status.unknown.reason}{named}"
     if len(seen) == 1:
         return seen[0].text + (f" ({seen[0].limit})" if seen[0].limit else "")
@@ -354,7 +356,7 @@ def saw(status: ProbeStatus, units: Units) -> str:
     for name, why in status.unknown.items():
         if not why.reason.traits.is_plain_absence or not status.known:
             field = "" if not status.known else f"{name.replace('_', ' ')}: "
-            return f"{field}{why.reason}: {why.hint or why.detail}"
+            return f"{field}{why.reason.label}: {why.hint or why.detail}"
     return ""
 
 

@@ -37,7 +37,7 @@ def blind_spots(situation: Situation) -> Text:
         text.append(f"; oldest data {formatting.duration(sight.oldest)}", style=theme.QUIET)
     for cause in situation.root_causes[:CAUSES_SHOWN]:
         text.append(
-            f"\n? {cause.reason}, {formatting.count(len(cause.subjects), 'check')} cannot be evaluated: ",
+            f"\n? {cause.reason.label}, {formatting.count(len(cause.subjects), 'check')} cannot be evaluated: ",
             style=f"bold {theme.UNKNOWN}",
         )
         text.append(plain(cause.hint or cause.detail), style=theme.TEXT)
