@@ -142,8 +142,7 @@ def _behind(seen: tuple[Observed, ...], readings: Readings) -> list[Evidence]:
 
 def _excerpt(behind: Sequence[Evidence]) -> str:
     """The first line of detail."""
-    first = next((line for each in behind for line in each.lines[:1]), "")
-    return excerpt(first) if first else ""
+    return excerpt(next((line for each in behind for line in each.lines[:1]), ""))
 
 
 def _times(reached: MachineState | None) -> int:

@@ -169,6 +169,14 @@ def test_a_sleep_in_which_the_metric_store_has_every_period_costs_no_proof() -> 
     assert scene.tick().state("few") is State.MET
 
 
+def test_a_sleep_before_anything_was_read_is_no_error() -> None:
+    scene = Scene(*CALM).tick()
+    scene.board.gap(START, START + MINUTE)
+    scene.now += MINUTE
+    assert scene.tick().state("fine") is State.UNKNOWN
+    assert scene.feed("0").state("fine") is State.MET
+
+
 # -- metric periods are counted --------------------------------------------------------------------------------------
 
 BAD_FOR_5M = trigger("errors", "m.rate > 0.05", hold_for=300, **OWN)
