@@ -52,6 +52,15 @@ def test_who_has_nothing_to_do_waits_for_somebody_by_name() -> None:
     assert also(scene.situation, mine) == ("ann (on-call) has 2 lines to sign",)
 
 
+def test_where_nobody_can_act_and_nobody_has_anything_to_do_it_waits_as_they_do() -> None:
+    scene = Scene(*CALM).feed("0x9")
+    assert scene.word is Word.GO
+    waits = next_for(scene.situation, "primary")
+    assert (waits.act, next_for(scene.situation, None)) == (Act.WAIT, replace(waits, by="", role=""))
+    nobody = replace(scene.situation, next_actions=())
+    assert next_for(nobody, None).what == next_for(nobody, "primary").what == "nothing"
+
+
 def test_after_a_rollback_the_gate_that_was_used_wants_votes_again() -> None:
     scene = used(voted(with_service().feed("0")))
     assert Act.VOTE not in acts(scene).values()
