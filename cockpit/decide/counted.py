@@ -22,6 +22,7 @@ from cockpit.decide.events import (
     Entry,
     GateUsed,
     Happened,
+    LinesMissing,
     NotCounted,
     ObserverGap,
     PhaseBegan,
@@ -39,6 +40,7 @@ from cockpit.decide.events import (
 from cockpit.decide.gate_votes import tally
 from cockpit.decide.shortened import renews, shortened, shortens
 from cockpit.decide.time_doubt import as_stated, holds_back, time_doubt
+from cockpit.decide.withheld import may_be_withdrawn
 from cockpit.plan.model import Gate, Person, Phase, Plan
 
 LONGEST_WAIVER = timedelta(hours=12)
@@ -64,6 +66,8 @@ class Counted:
     """As of the Record."""
     spends: list[GateUsed] = field(default_factory=list)
     """Uses of gates that count for nothing but this: the votes they rested on are used. Only their time cannot be."""
+    missing: tuple[str, ...] = ()
+    """Lines of others that are known to be missing, in sentences."""
     ends: list[Waiver | Decision] = field(default_factory=list)
     """Waivers and dismissals that count for nothing but this: an earlier one ends sooner. Only their time cannot be."""
 
@@ -147,7 +151,8 @@ class Counted:
 
 def counted(plan: Plan, record: Record, now: datetime) -> Counted:
     """What counts of a record at `now`."""
-    made, rules = Counted(turns=record.turns, places=record.places), Rules(plan, record, now)
+    made = Counted(turns=record.turns, places=record.places, missing=record.missing)
+    rules = Rules(plan, record, now)
     seen: set[Entry] = set()
     opened = _Openings(plan, record, now)
     for kind in _KINDS:
@@ -159,6 +164,8 @@ def counted(plan: Plan, record: Record, now: datetime) -> Counted:
                 takes_away = _takes_away(each, entries) if why else ""
                 if takes_away and not (rules.unsound(each) or opened.objection(each, timed=False)):
                     why, only = "", f"{why}; {takes_away} all the same"
+                if not why and made.missing and may_be_withdrawn(each):
+                    why = f"it may have been taken back: {made.missing[0]}"
                 if made.take(each, why, seen, only):
                     opened.counts(each)
                     entries += [] if only else [each]
@@ -346,7 +353,7 @@ def deciding_roles(plan: Plan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(asked or [role for each in plan.people for role in each.roles]))
 
 
-_UNCHECKED = (Change, ObserverGap, StepMeasured, Happened)
+_UNCHECKED = (Change, ObserverGap, StepMeasured, LinesMissing, Happened)
 """A Record takes in this cockpit's own changes, gaps and measures alone; nothing rests on what merely happened."""
 _KINDS: tuple[type[Entry], ...] = (*get_args(Statement), ReleaseSeen, PointOfNoReturn, *_UNCHECKED)
 

@@ -288,6 +288,15 @@ class ObserverGap(_Recorded):
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class LinesMissing(_Recorded):
+    """From here on lines of other cockpits are known to be missing here: something may have been taken back in them."""
+
+    at: datetime
+    of: tuple[str, ...] = ()
+    """A sentence for each of those cockpits; none where no lines are missing any more."""
+
+
 Entry = (
     SignOff
     | Vote
@@ -304,6 +313,7 @@ Entry = (
     | PointOfNoReturn
     | Change
     | ObserverGap
+    | LinesMissing
 )
 E = TypeVar("E", bound=Entry)
 Statement = SignOff | Vote | Waiver | Acknowledgement | Decision | StepBegan | StepEnded | GateUsed | PhaseBegan
@@ -340,7 +350,7 @@ class Record:
         self.extend(given)
 
     def append(self, entry: Entry) -> None:
-        if isinstance(entry, Change | ObserverGap | StepMeasured) and not entry.proof.own:
+        if isinstance(entry, Change | ObserverGap | StepMeasured | LinesMissing) and not entry.proof.own:
             return  # every cockpit sees for itself what changes, when it was not watching, and what its own records hold
         self.places[id(entry)] = len(self.entries)
         self.entries.append(entry)
@@ -349,6 +359,12 @@ class Record:
         self._by_kind.setdefault(type(entry), []).append(entry)
         if (subject := getattr(entry, "subject", None)) is not None:
             self.newest[type(entry), subject] = entry
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Lines of others that are known to be missing now, in sentences."""
+        noted = self.all(LinesMissing)
+        return noted[-1].of if noted else ()
 
     def extend(self, entries: Iterable[Entry]) -> None:
         for entry in entries:

@@ -91,7 +91,7 @@ def missing_to_go_on(plan: Plan, record: Record, what: str, now: datetime) -> tu
     for gate in plan.gates:
         if gate.before == what:
             stands, begun = tally(gate, _unused_votes(gate, counts), now), _spent(gate, counts) >= 0
-            if missing := tuple(map(against, stands.against)) if begun else stands.missing:
+            if missing := counts.missing + (tuple(map(against, stands.against)) if begun else stands.missing):
                 found.append(Missing(gate.title, missing))
     return tuple(found)
 
@@ -137,7 +137,8 @@ def _missing_by_use(gate: Gate, counts: Counted, use: GateUsed, now: datetime) -
     votes = [vote for vote in counts.all(Vote) if vote.gate == gate.id and counts.place(vote) > spent]
     since = {(vote.by, vote.role): vote for vote in votes if counts.place(vote) > place}.values()
     rested_on = [vote for vote in votes if counts.place(vote) < place]
-    return tally(gate, [*rested_on, *(vote for vote in since if vote.choice != "go")], now, use.by).missing
+    stands = tally(gate, [*rested_on, *(vote for vote in since if vote.choice != "go")], now, use.by)
+    return counts.missing + stands.missing
 
 
 def worded(missing: Iterable[Missing], ask: str) -> list[str]:
@@ -183,7 +184,8 @@ def poll(gate: Gate, record: Counted, now: datetime, without: str = "") -> GateS
     `without` is the person who asks for it; their go does not count where the plan leaves the initiator out.
     """
     stands = tally(gate, _unused_votes(gate, record), now, without)
-    passed = not stands.missing
+    missing = record.missing + stands.missing
+    passed = not missing
     moments = [vote.at for vote in stands.valid]
     if (shown := shown_since(record.latest(Change, gate.id), GateState.PASSED, now)) is not None:
         moments.append(shown)
@@ -193,7 +195,7 @@ def poll(gate: Gate, record: Counted, now: datetime, without: str = "") -> GateS
         before=gate.before,
         passed=passed,
         votes=tuple(_vote_text(vote) for vote in stands.valid),
-        missing=stands.missing,
+        missing=missing,
         not_counted=tuple(
             f"{each.entry.by} ({formatting.role(each.entry.role)}): {each.entry.choice} does not count: {each.why}"
             for each in record.left_out

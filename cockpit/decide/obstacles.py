@@ -89,7 +89,8 @@ def obstacles(judgement: Judgement) -> list[Obstacle]:
 
 
 def _found(judgement: Judgement) -> list[Obstacle]:
-    found = _emptiness(judgement.judged)
+    found = [Obstacle(Urgency.ALARM, line, PathStep(line)) for line in judgement.record.missing]
+    found += _emptiness(judgement.judged)
     for each in judgement.judged:
         if each.criterion.enforced and (obstacle := _criterion(each, judgement.phase, judgement.now)) is not None:
             found.append(obstacle)

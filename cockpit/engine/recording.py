@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cockpit.decide.board import Board
-from cockpit.decide.events import Entry, ObserverGap, Record, StepMeasured
+from cockpit.decide.events import Entry, LinesMissing, ObserverGap, Record, StepMeasured
 from cockpit.engine.clock import WatchClock
 from cockpit.engine.earlier_steps import StepTook, earlier_steps, measured
 from cockpit.engine.ports import Refused
@@ -23,7 +23,7 @@ from cockpit.journal.chain import merged
 from cockpit.journal.codec import time_text
 from cockpit.journal.entry import PERSONAL, Actor, Type
 from cockpit.journal.persisted_log import PersistedRecord
-from cockpit.journal.provenance import kind_of, lines_of, marked_sessions, seen_by
+from cockpit.journal.provenance import cut_off, is_cut, kind_of, lines_of, marked_sessions, seen_by
 from cockpit.journal.readings import ReadingStore, Taken, taken
 from cockpit.journal.record_folder import RecordFolder, records_root
 from cockpit.journal.shared_store import Store
@@ -206,8 +206,17 @@ class Recording:
     async def share(self) -> None:
         """Take in once what others wrote: others on this machine, and in the shared store, if there is one."""
         reached = self.sync is not None and await self._round()
-        if self.record.take_in(self.clock.now() if reached else None, self.clock.speed) and self.on_news:
+        if self.take_in(reached=reached) and self.on_news:
             self.on_news()
+
+    def take_in(self, *, reached: bool) -> bool:
+        """Take in what is here of others, and note what is known to be missing; whether there was anything. Raises OSError.
+
+        `reached`: all that they have written so far could be seen.
+        """
+        news = self.record.take_in(self.clock.now() if reached else None, self.clock.speed)
+        announced = self.sync.missing if self.sync is not None else ()
+        return self.record.note_missing(announced if reached or announced else None) or news > 0
 
     async def _round(self) -> bool:
         """Whether a round with the store went well. One that hangs says so, and no other begins until it has ended."""
@@ -376,4 +385,7 @@ def record_in(folder: RecordFolder) -> Record:
     for writer, line in merged(chains, provenance.received):
         if (entry := provenance.entry(writer, line)) is not None:
             record.append(entry)
+    if cut := cut_off(chains, lines_of(chains, own)):
+        last = max(line.entry.ts for _, line in lines)
+        record.append(LinesMissing(last, tuple(dict.fromkeys((*record.missing, *map(is_cut, sorted(cut)))))))
     return record

@@ -114,6 +114,10 @@ class Follower:
                 found.append(_chain(path.stem, self._whole_lines(path.stem, about.st_ino, file)))
         return found
 
+    def has(self, writer: str, hash_: str) -> bool:
+        """Whether a line of that hash was read of a writer's chain."""
+        return self._known.get(writer, Counter())[hash_] > 0
+
     def _whole_lines(self, writer: str, inode: int, file: BinaryIO) -> Iterator[bytes]:
         known, again = self._known.setdefault(writer, Counter()), self._again.get(writer, Counter())
         for raw in _lines(file):

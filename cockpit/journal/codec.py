@@ -26,6 +26,7 @@ LONGEST_WRITTEN = 16_000
 LONGEST_TEXT = 64_000
 """Characters of one text of a valid entry."""
 _CUT = " … (cut)"
+LINES_MISSING = "lines_missing"
 _KINDS: Mapping[str, type[kinds.Entry]] = {
     "sign_off": kinds.SignOff,
     "vote": kinds.Vote,
@@ -42,6 +43,7 @@ _KINDS: Mapping[str, type[kinds.Entry]] = {
     "point_of_no_return": kinds.PointOfNoReturn,
     "change": kinds.Change,
     "observer_gap": kinds.ObserverGap,
+    LINES_MISSING: kinds.LinesMissing,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _HINTS = {kind: get_type_hints(kind) for kind in _NAMES}
@@ -104,7 +106,9 @@ def type_of(entry: kinds.Entry) -> Type:
             return Type.MIGRATION if entry.subject.startswith("migration") else Type.NOTE
         case kinds.Change():
             return Type.TRIGGER if entry.after in (Word.ROLLBACK, State.TRIPPED) else Type.PROBE
-        case kinds.StepMeasured() | kinds.ReleaseSeen() | kinds.PointOfNoReturn() | kinds.ObserverGap():
+        case kinds.StepMeasured() | kinds.ReleaseSeen() | kinds.PointOfNoReturn():
+            return Type.NOTE
+        case kinds.ObserverGap() | kinds.LinesMissing():
             return Type.NOTE
         case _:
             assert_never(entry)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 
-from cockpit.decide.events import Entry, Record
+from cockpit.decide.events import Entry, LinesMissing, Record
 from cockpit.journal.chain import Chain, Follower, merged
 from cockpit.journal.codec import from_body, time_text
 from cockpit.journal.entry import Actor, Line, Type
-from cockpit.journal.provenance import Provenance, late_in, lines_of, marked_sessions, receipts
+from cockpit.journal.provenance import Provenance, cut_off, is_cut, late_in, lines_of, marked_sessions, receipts
 from cockpit.journal.validity import COUNTS, TOOK_IN
 from cockpit.journal.writer import COCKPIT, Draft
 from cockpit.journal.writer_thread import WriterThread
@@ -19,7 +19,17 @@ from cockpit.journal.writer_thread import WriterThread
 class PersistedRecord(Record):
     """A Record that also keeps every entry appended to it. Give it to a `Watch`; what was there before is not kept twice."""
 
-    __slots__ = ("_actor", "_follower", "_looked", "_provenance", "_speed", "_writer_thread", "set_aside")
+    __slots__ = (
+        "_actor",
+        "_announced",
+        "_cut",
+        "_follower",
+        "_looked",
+        "_provenance",
+        "_speed",
+        "_writer_thread",
+        "set_aside",
+    )
 
     def __init__(
         self,
@@ -46,7 +56,11 @@ class PersistedRecord(Record):
         self._speed = 1.0
         self._provenance.late |= late_in(before)
         self._provenance.received |= receipts(chains, before)
+        self._cut = cut_off(chains, before)
+        """By other writer: a line that an earlier session had seen, and is not there."""
         self._take_in(chains, _seen(before))
+        cut = {is_cut(writer) for writer in [*self._cut, *(chain.writer for chain in chains)]}
+        self._announced = tuple(text for text in self.missing if text not in cut)
 
     def append(self, entry: Entry) -> None:
         super().append(entry)
@@ -63,6 +77,18 @@ class PersistedRecord(Record):
         """Append an entry that was kept. A note gives a replay the order: decisions may stand between its line and this."""
         super().append(entry)
         self._writer_thread.submit(Draft(Type.NOTE, {"kind": COUNTS, "line": line.hash}), held=True)
+
+    def note_missing(self, announced: Sequence[str] | None) -> bool:
+        """Note which lines of others are known to be missing now, where that changed: those that a share announces, and those
+        that were here before; whether it changed. None: the share was not seen, so those it announced last still are.
+        """
+        self._announced = self._announced if announced is None else tuple(announced)
+        self._cut = {writer: head for writer, head in self._cut.items() if not self._follower.has(writer, head)}
+        missing = (*self._announced, *map(is_cut, sorted(self._cut)))
+        if missing == self.missing:
+            return False
+        self.append(LinesMissing(self._writer_thread.journal.now(), missing))
+        return True
 
     def take_in(self, looked: datetime | None = None, speed: float = 1.0) -> int:
         """Append what other writers added since (after a `Sync`), without keeping it again; how many entries. Raises OSError.

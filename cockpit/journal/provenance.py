@@ -158,6 +158,23 @@ def receipts(chains: Iterable[Chain], lines: Iterable[Line]) -> dict[str, dateti
     return found
 
 
+def cut_off(chains: Iterable[Chain], lines: Iterable[Line]) -> dict[str, str]:
+    """By writer: the newest line of it that some lines had seen, where that is not there."""
+    newest: dict[str, str] = {}
+    for line in lines:
+        body = line.entry.body
+        heads = body.get("heads") if line.entry.type is Type.NOTE and body.get("kind") == TOOK_IN else None
+        newest |= line.entry.seen
+        newest |= {str(writer): str(head) for writer, head in heads.items()} if isinstance(heads, Mapping) else {}
+    places = {chain.writer: chain.places() for chain in chains}
+    return {writer: head for writer, head in newest.items() if head not in places.get(writer, {})}
+
+
+def is_cut(writer: str) -> str:
+    """In words, of a chain that `cut_off` found."""
+    return f"lines of {writer} are missing: this cockpit had seen more of them than there is of them here now"
+
+
 def seen_by(chains: Sequence[Chain], record: str, own: AbstractSet[str]) -> Provenance:
     """How the cockpit with these sessions reads a whole record, which it has noted in part before."""
     noted = lines_of(chains, own)

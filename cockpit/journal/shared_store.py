@@ -110,10 +110,13 @@ class DirectoryStore:
 
     def parts(self) -> Sequence[Part]:
         try:
+            # A pipe or a folder in the place of an object says still what its name announces.
+            there = [(path, path.lstat()) for path in self._folder.glob("*/*" + SUFFIX)]
             found = [
-                Part.named(path.relative_to(self._folder).as_posix(), about.st_size)
-                for path in self._folder.glob("*/*" + SUFFIX)
-                if stat.S_ISREG((about := path.lstat()).st_mode)
+                Part.named(
+                    path.relative_to(self._folder).as_posix(), about.st_size if stat.S_ISREG(about.st_mode) else 0
+                )
+                for path, about in there
             ]
         except OSError as error:
             raise StoreUnreachable(f"{self._folder}: {error.strerror}") from None

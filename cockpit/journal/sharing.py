@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+from cockpit.journal.announced import Announced
 from cockpit.journal.chain import SUFFIX, files
 from cockpit.journal.entry import BadLine, parse
+from cockpit.journal.put_again import put, put_anew
 from cockpit.journal.share_place import MAX_CHAIN, SHOWN, SharePlace, fetched
 from cockpit.journal.shared_store import MAX_FETCHED, Part, Store, StoreUnreachable
-from cockpit.journal.vetting import Refused, Vetted, whole_lines
+from cockpit.journal.vetting import Foreign, Refused, Vetted, is_keyed, whole_lines
 
 log = logging.getLogger(__name__)
 MAX_PART = 4 << 20
@@ -38,16 +40,22 @@ class _Agreed:
     """Names of the parts in the store that hold a piece of it."""
     odd: set[str] = field(default_factory=set)
     """Names of those that hold something else."""
+    announced: Announced = field(default_factory=Announced)
     vetted: Vetted | None = None
     """The chain up to there, where it is another's."""
     left: tuple[int, int, int] = (0, 0, 0)
     """What tells that file from itself after a change (inode, length, time of change), as this cockpit left it."""
+    looked: int = 0
+    """How many of the parts of an own chain were read again."""
+    altered: dict[str, int] = field(default_factory=dict)
+    """Names of own parts whose text was altered there -> where they begin, until their lines are there again."""
 
     def forget(self) -> None:
         """Nothing is known of it any more."""
         self.upto, self.vetted, self.left = 0, None, (0, 0, 0)
         self.parts.clear()
         self.odd.clear()
+        self.announced = Announced()
 
 
 class Sync:
@@ -78,6 +86,9 @@ class Sync:
         self._one_at_a_time = threading.Lock()
         self._agreed: dict[str, _Agreed] = {}
         self._refused: dict[Part, str] = {}
+        self._foreign: set[str] = set()
+        """Writers whose first object is of no cockpit, or of another record."""
+        self._missing: dict[str, str] = {}
         self._strange: dict[str, str] = {}
         self._altered: set[str] = set()
         """Copies of others' chains that were altered on this machine, and fetched again."""
@@ -87,6 +98,11 @@ class Sync:
         """Why the last round failed, in one line; empty when it did not."""
         self.strange = ""
         """How many objects in the store are not their writer's, and are not taken in, and why; empty where all are."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Lines of others that the store announces and that are not here, in a sentence for each writer."""
+        return tuple(text for _, text in sorted(self._missing.items()) if text)
 
     def once(self) -> bool:
         """Push and fetch what is missing on either side; whether all went well, else `trouble` says why. Never raises."""
@@ -119,6 +135,7 @@ class Sync:
         for part in sorted(self._store.parts(), key=lambda part: part.name):
             there.setdefault(part.writer, []).append(part)
         self._strange = {}
+        self._missing = {writer: text for writer, text in self._missing.items() if writer in there}
         away: list[str] = []
         # Our own first; what could not be read last, so that it holds up nobody else.
         for writer in sorted(there, key=lambda each: (each not in self._own, self._failed.get(each, 0), each)):
@@ -146,7 +163,11 @@ class Sync:
             _compare(path, parts, agreed)
             why = "this cockpit did not write it"
         else:
-            self._fetch(path, parts, agreed)
+            unread: dict[Part, StoreUnreachable] = {}
+            try:
+                self._fetch(path, parts, agreed, unread)
+            finally:
+                self._look_for_missing(path, parts, unread, agreed.announced)
             _compare(path, [part for part in parts if part.start < agreed.upto], agreed)
             why = "another text stands in its place"
         self._strange |= dict.fromkeys(agreed.odd, why)
@@ -160,19 +181,57 @@ class Sync:
             data = os.pread(file.fileno(), max(0, size - agreed.upto), agreed.upto)
         for batch in _batches(data[: data.rfind(b"\n") + 1]):
             part = Part.of(path.stem, agreed.upto, batch)
-            if not self._store.put(part, batch) and not part.holds(self._store.get(part)):
-                self._strange[part.name] = (
-                    "something else stands where this cockpit's lines belong: they are not shared"
-                )
-                return
+            if not put(self._store, part, batch):
+                agreed.altered[part.name] = part.start
+                if not self._put_anew(path, part.start, part.end, agreed):
+                    self._strange[part.name] = (
+                        "something else stands where this cockpit's lines belong: they are not shared"
+                    )
+                    return
             agreed.parts.add(part.name)
             agreed.upto = part.end
+        self._mend(path, parts, agreed)
 
-    def _fetch(self, path: Path, parts: Sequence[Part], agreed: _Agreed) -> None:
-        """What is missing here of another writer's chain."""
+    def _mend(self, path: Path, parts: Sequence[Part], agreed: _Agreed) -> None:
+        """Read one own part again, a round each; what was altered there is put there again, under another name."""
+        own = [part for part in parts if part.name in agreed.parts and part.name not in agreed.altered]
+        if own:
+            part = own[-1 - agreed.looked % len(own)]
+            agreed.looked += 1
+            try:
+                altered = not part.holds(self._store.get(part))
+            except StoreUnreachable as error:
+                log.warning("sharing the journal: %s", error)
+                altered = True
+            if altered:
+                agreed.altered[part.name] = part.start
+        for name, start in list(agreed.altered.items()):
+            if name in agreed.parts and self._put_anew(path, start, agreed.upto, agreed):
+                agreed.parts.discard(name)
+                agreed.odd.add(name)
+                del agreed.altered[name]
+
+    def _put_anew(self, path: Path, start: int, end: int, agreed: _Agreed) -> bool:
+        anew = put_anew(self._store, path, start, end, agreed.altered)
+        agreed.parts |= {anew} if anew else set()
+        return bool(anew)
+
+    def _look_for_missing(
+        self, path: Path, parts: Sequence[Part], unread: dict[Part, StoreUnreachable], announced: Announced
+    ) -> None:
+        """What the store announces of a writer, and is not here."""
+        writer = path.stem
+        if not is_keyed(writer) or (writer in self._foreign and not path.exists()):
+            self._missing.pop(writer, None)
+            return
+        why = {part: f"rejected: {text}" for part, text in self._refused.items() if part.writer == writer}
+        why |= {part: f"it cannot be read: {error}" for part, error in unread.items()}
+        self._missing[writer] = announced.missing(path, parts, why)
+
+    def _fetch(self, path: Path, parts: Sequence[Part], agreed: _Agreed, unread: dict[Part, StoreUnreachable]) -> None:
+        """What is missing here of another writer's chain; `unread` takes what cannot be read."""
         if not self._candidates(parts, agreed):
             return
-        unread: dict[Part, StoreUnreachable] = {}
         while part := next((each for each in self._candidates(parts, agreed) if each not in unread), None):
             try:
                 if agreed.vetted is None:
@@ -182,6 +241,8 @@ class Sync:
                     return
             except Refused as refused:
                 self._refused[part] = str(refused)
+                if isinstance(refused, Foreign) and part.start == 0:
+                    self._foreign.add(part.writer)
             except StoreUnreachable as error:
                 unread[part] = error
             if len(unread) == SHOWN:

@@ -14,6 +14,7 @@ from pathlib import Path
 from cryptography import x509
 
 from cockpit.journal.chain import files, raw_lines
+from cockpit.journal.codec import LINES_MISSING
 from cockpit.journal.entry import PERSONAL, Line, Type, hash_of
 from cockpit.journal.findings import Findings, Problem, Result, Standing, Subject
 from cockpit.journal.record_folder import digest_of_copy
@@ -24,6 +25,9 @@ from cockpit.journal.transparency_log import LogKey
 from cockpit.journal.verify_chain import Checked, check_chain
 from cockpit.journal.verify_readings import check_readings, lost_remarks
 from cockpit.journal.verify_time import check_time, clock_remarks
+
+SHOWN_MISSING = 3
+"""Times that lines of others were missing, shown of one chain."""
 
 
 def verify_record(
@@ -51,6 +55,7 @@ def verify_record(
         rows[Subject.CHAINS].unproven.append("anything: the record holds no entry")
     _check_anchors(chains, anchors, rows[Subject.COMPLETENESS])
     _check_seen(chains, rows[Subject.COMPLETENESS])
+    _check_missing(chains, rows[Subject.COMPLETENESS], remarks)
     _check_record(chains, rows[Subject.CHAINS], remarks)
     _check_plans(record, chains, rows[Subject.PLAN])
     _add(rows[Subject.READINGS], check_readings(record / "readings.sqlite", chains))
@@ -113,6 +118,19 @@ def _check_seen(chains: Sequence[Checked], found: Findings) -> None:
                     found.broken.append(chain.problem(line, f"had seen more of {writer[:80]} before"))
                 else:
                     last[writer] = at
+
+
+def _check_missing(chains: Sequence[Checked], found: Findings, remarks: list[str]) -> None:
+    """What a cockpit noted as missing of others: at its end it still is."""
+    for chain in chains:
+        noted = [line for line in chain.lines if line.entry.body.get("kind") == LINES_MISSING]
+        if noted and (still := noted[-1].entry.body.get("of")):
+            found.unproven.append(f"what others wrote that {chain.writer} did not have: {'; '.join(still)}")
+        remarks += [
+            f"{chain.place(line)}: {text}"
+            for line in noted[:-1][-SHOWN_MISSING:]
+            for text in line.entry.body.get("of", ())
+        ]
 
 
 def _check_people(chains: Sequence[Checked], allowed: AllowedSigners | None, found: Findings, *, dated: bool) -> None:

@@ -20,6 +20,11 @@ _KEYED = re.compile(r".+-(?P<key>[0-9a-f]{16})(-\d{1,2})?")
 _RECORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
 
+def is_keyed(writer: str) -> bool:
+    """Whether the name of a writer carries a machine's key, as that of every cockpit does."""
+    return _KEYED.fullmatch(writer) is not None
+
+
 def is_record_name(text: str) -> bool:
     """Whether a record may be called so: a plain name, which leads into no other folder."""
     return _RECORD.fullmatch(text) is not None
@@ -27,6 +32,10 @@ def is_record_name(text: str) -> bool:
 
 class Refused(ValueError):  # noqa: N818 - what becomes of it
     """These lines are not the writer's; the message says why."""
+
+
+class Foreign(Refused):
+    """They are no lines of this record, whoever wrote them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +73,14 @@ class Vetted:
         body, public = line.entry.body, session_of(line)
         keyed = _KEYED.fullmatch(self.writer)
         if keyed is None:
-            raise Refused("the name of its writer carries no key")
+            raise Foreign("the name of its writer carries no key")
         if vouching(body, public) != keyed["key"] or body.get("writer") != self.writer:
             raise Refused("it was not written by the machine whose key its name carries")
         stated = str(body.get("record"))
         if not is_record_name(stated):
-            raise Refused(f"{stated[:40]!r} is not the name of a record")
+            raise Foreign(f"{stated[:40]!r} is not the name of a record")
         if record not in ("", stated):
-            raise Refused(f"it belongs to the record {stated}, not to {record}")
+            raise Foreign(f"it belongs to the record {stated}, not to {record}")
         try:
             return stated, Verifier(public)
         except ValueError as error:

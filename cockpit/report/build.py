@@ -18,6 +18,7 @@ from cockpit.decide.events import (
     Entry,
     GateUsed,
     Happened,
+    LinesMissing,
     NotCounted,
     ObserverGap,
     PhaseBegan,
@@ -256,6 +257,8 @@ def _event(entry: Entry) -> Event | None:
         case PointOfNoReturn():
             undone = f"{UNDONE}: {formatting.BACK_AGAIN}"
             return Event(entry.at, NO_RETURN, undone if entry.undone else f"from here a rollback loses {entry.loses}")
+        case LinesMissing():
+            return Event(entry.at, "shared record", "; ".join(entry.of) or "no lines of others are missing any more")
         case SignOff() | Vote() | Waiver() | Acknowledgement() | Decision() | StepBegan() | StepEnded():
             return None
         case PhaseBegan() | GateUsed() | Change() | ObserverGap() | ReleaseSeen() | StepMeasured():

@@ -15,6 +15,7 @@ from cockpit.decide.events import (
     Entry,
     GateUsed,
     Happened,
+    LinesMissing,
     ObserverGap,
     PhaseBegan,
     PointOfNoReturn,
@@ -38,6 +39,7 @@ _Event = (
     | GateUsed
     | PointOfNoReturn
     | ObserverGap
+    | LinesMissing
     | ReleaseSeen
     | Happened
 )
@@ -123,6 +125,9 @@ def _event(entry: _Event) -> Change:
             return Change(
                 entry.at, "cockpit", "", "GAP", f"the cockpit was not watching since {formatting.clock(entry.since)}"
             )
+        case LinesMissing():
+            line = "; ".join(entry.of) or "no lines of others are missing any more"
+            return Change(entry.at, "shared record", "", "LINES MISSING" if entry.of else "WHOLE", line)
         case StepMeasured():
             return Change(entry.at, entry.subject, "", "MEASURED", measured(entry))
         case ReleaseSeen():
