@@ -99,11 +99,11 @@ def cannot_judge(alarm: Mapping[str, Any], accepted: Collection[Ground] = ()) ->
 def grounds(alarm: Mapping[str, Any]) -> Iterator[tuple[Ground, str]]:
     """What an alarm's OK would rest on beside plain data, each with words that follow "is OK"."""
     kind, periods, needed = kind_of(alarm), _periods(alarm), datapoints_of(alarm)
-    said = (expression_of(alarm) or "see the console")[:80]
+    rule = (expression_of(alarm) or "see the console")[:80]
     if kind == "metric math":
-        yield "metric math", f"by metric math, which may fill in what is missing: {said}"
+        yield "metric math", f"by metric math, which may fill in what is missing: {rule}"
     if kind == "anomaly detection":
-        yield "anomaly detection", f"by anomaly detection, against a band learnt from the past: {said}"
+        yield "anomaly detection", f"by anomaly detection, against a band learnt from the past: {rule}"
     if kind == "log":
         yield "log", "by a log query, to which no log is like a log without such lines"
     if periods and needed and needed < periods:

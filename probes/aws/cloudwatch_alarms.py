@@ -107,7 +107,7 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
             return self.blind(now, unseen.unknown, evidence)
         alarms = {alarm["AlarmName"]: {**alarm, BELOW: await self._below(alarm)} for alarm in found}
         values, unknown = _together(alarms, self.params.names, self.params.accept)
-        muted = await self._heard(alarms, values, unknown)
+        muted = await self._mute_rules(alarms, values, unknown)
         only = alarms.get(self.params.names[0]) if len(self.params.names) == 1 else None
         single, why = _alone(only, self.params.names, self.params.accept)
         lines = tuple(_line(name, alarms.get(name), muted=name in muted) for name in self.params.names)
@@ -119,7 +119,7 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
             state_since=_since(alarms.values()),
         )
 
-    async def _heard(
+    async def _mute_rules(
         self, alarms: Mapping[str, Mapping[str, Any]], values: dict[str, Value | None], unknown: dict[str, Unknown]
     ) -> frozenset[str]:
         """Those a mute rule silences; `with_actions` of what would act otherwise follows from it."""
