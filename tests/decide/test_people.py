@@ -251,3 +251,12 @@ def test_a_trigger_of_a_signature_alone_is_no_trigger() -> None:
     """It could never trip, so a plan with only such triggers is empty, and empty is never GO."""
     scene = Scene(CALM[0], trigger("signed", "", sign_off=ask()))
     assert sign(scene, "signed").feed("0x9").word is Word.HOLD
+
+
+def test_a_hold_says_of_an_unsigned_item_who_signs_it_or_why_its_signature_is_stale() -> None:
+    vpn, upload = item("vpn", sign_off=ask("on_call", "backup")), item("upload", sign_off=ask("on_call", valid_for=60))
+    unsigned = Scene(*CALM, items=(vpn,)).begin(Phase.PRE_DEPLOY).feed("0")
+    assert "vpn: needs sign-off: on-call or backup" in unsigned.situation.verdict.reasons[0]
+    stale = Scene(*CALM, items=(upload,)).begin(Phase.PRE_DEPLOY).feed("0")
+    stale.say(SignOff(stale.now, "upload", "primary", "on_call", "seen", "d1")).feed("0x5")
+    assert f"upload: sign-off stale: {stale.item('upload').detail}" in stale.situation.verdict.reasons[0]
