@@ -261,7 +261,9 @@ def test_a_waiver_does_not_answer_a_latch_and_says_so() -> None:
     scene.say(Waiver(scene.now, "errors", "primary", "known", scene.now + seconds(300), "on_call", "d1"))
     assert scene.word is Word.ROLLBACK
     assert "a waiver does not answer a rollback" in scene.situation.verdict.reasons[0]
+    assert scene.situation.verdict.reasons[0].startswith("errors (waived: ")
     assert scene.feed("0x9").word is Word.ROLLBACK
+    assert scene.situation.verdict.reasons[0].startswith("errors (latched; condition cleared)")
 
 
 def test_a_waiver_that_is_prolonged_latches_nothing_that_tripped_under_it() -> None:
