@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from xml.etree.ElementTree import SubElement
 
 import click
 
@@ -16,7 +16,8 @@ from cockpit.commands.story_outcome import Outcome, outcome_of
 from cockpit.commands.story_worker import go_through, workers_for
 from cockpit.console import output, output_file, output_json
 from cockpit.exit_codes import BAD_PLAN, NOT_AS_EXPECTED, USAGE
-from cockpit.report.escaping import safe
+from cockpit.report.escaping import safe, safe_lines
+from cockpit.report.junit_document import junit_document, junit_root
 from cockpit.stories.story_file import FOLDER
 from cockpit.stories.story_html import StoryBand, story_page
 from cockpit.stories.story_search import TooWide, stories_of
@@ -130,7 +131,7 @@ def junit_text(outcomes: Sequence[Outcome]) -> str:
         "errors": str(sum(bool(each.problems) for each in outcomes)),
         "skipped": "0",
     }
-    root = Element("testsuites", counts | {"name": "stories"})
+    root = junit_root("stories", counts)
     suite = SubElement(root, "testsuite", counts | {"name": "stories"})
     for each in outcomes:
         case = SubElement(
@@ -140,6 +141,5 @@ def junit_text(outcomes: Sequence[Outcome]) -> str:
         )
         for kind, lines in (("failure", each.failures), ("error", each.problems)):
             if lines:
-                SubElement(case, kind, message=safe(lines[0])).text = safe("\n".join(lines))
-    indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, encoding="unicode")}\n'
+                SubElement(case, kind, message=safe(lines[0])).text = safe_lines(lines)
+    return junit_document(root)

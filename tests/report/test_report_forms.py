@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 from support.cockpit_process import run
+from support.junit_schema import fits_the_schema
 from support.records.full_record import START, Maker, at, whole
 
 from cockpit.decide import events as kinds
@@ -202,7 +203,7 @@ def test_eight_hours_of_forty_probes_fit_into_a_mail(tmp_path: Path) -> None:
 
 
 def test_junit_fails_what_failed_and_errs_on_what_was_not_known(told: Account) -> None:
-    root = ElementTree.fromstring(junit(told).encode())
+    root = fits_the_schema(junit(told))
     assert root.tag == "testsuites"
     found = {case.get("classname", "").partition(".")[2].partition(".")[2]: case for case in root.iter("testcase")}
     outcomes = {

@@ -6,11 +6,11 @@ import asyncio
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from xml.etree.ElementTree import fromstring
 
 import pytest
 from support.aws.modelled import DENIED, THROTTLED
 from support.aws.past_metrics import PastMetrics, Shown
+from support.junit_schema import fits_the_schema
 
 from cockpit.plan.load import load_text
 from cockpit.plan.model import Plan
@@ -155,10 +155,15 @@ def test_text_document_page_and_junit_have_the_same(week: tuple[Past, Backtested
     assert [len(each["trips"]) for each in document["triggers"]] == [2, 0]
     page = backtested_html(found)
     assert page.count("<svg") == 5
+    assert page.count("stroke-dasharray") == page.count("<h3>") == 3, (
+        "each chart has its own criterion's limit, no other's"
+    )
     assert "://" not in page.replace("http://www.w3.org", "")
-    suite = fromstring(backtested_junit(found))
+    suite = fits_the_schema(backtested_junit(found))
     failed = [case.get("name") for case in suite.iter("testcase") if case.find("failure") is not None]
     assert failed == ["errors.high"]
+    (said,) = (failure.text or "" for failure in suite.iter("failure"))
+    assert len(said.splitlines()) == len(NIGHTS), "a line for each time it would have tripped"
 
 
 async def test_pages_are_followed_and_what_is_throttled_is_waited_out() -> None:

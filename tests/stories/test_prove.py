@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
-from xml.etree.ElementTree import fromstring
 
 import pytest
+from support.junit_schema import fits_the_schema
 from support.plans.written_plan import own_probes, plan
 
 from cockpit.plan.load import load_plan
@@ -93,7 +93,7 @@ def test_it_is_shown_as_text_as_json_and_as_a_page_of_its_own(minimal: PlanProve
     page = proven_html(minimal)
     assert page.count("<svg") == 2
     assert "http" not in page.replace("http.health", "")
-    assert fromstring(proven_junit(minimal)).get("failures") == "0"
+    assert fits_the_schema(proven_junit(minimal)).get("failures") == "0"
 
 
 def test_a_probe_that_nothing_reads_decides_nothing_and_nothing_is_found_where_all_can_come() -> None:
@@ -119,7 +119,7 @@ def test_a_mutation_that_can_never_come_is_found(name: str) -> None:
     proven = prove(plan(GOOD.replace(old, new)), play_go=False)
     found = [each.text for each in proven.findings()]
     assert any(said in text for text in found), found
-    failures = [each.get("message", "") for each in fromstring(proven_junit(proven)).iter("failure")]
+    failures = [each.get("message", "") for each in fits_the_schema(proven_junit(proven)).iter("failure")]
     assert any(said in text for text in failures), failures
 
 
@@ -157,6 +157,12 @@ def test_a_trigger_whose_probe_is_slower_than_its_window_is_found_though_it_trip
         text = text.replace("!live.ok", "live.rate > 0.05").replace("live.ok", "live.rate < 0.05")
     found = [each.text for each in prove(plan(text, head=""), play_go=False).findings() if "bad" in each.text]
     assert [said in text and "in time" in text for text in found] == ([True] if said else [])
+
+
+def test_a_reading_that_does_not_carry_the_window_to_the_next_makes_it_late_and_that_is_found() -> None:
+    of = plan(SLOW.replace("interval: 10m", "interval: 30s").replace(", gap_tolerance: 1m", ""), head="")
+    proven = prove_trigger(of, of.rollback_triggers[0], healthy(of).values, ValueSearch(of))
+    assert "by its gap_tolerance a reading does not carry the window that long: for 3m it takes" in proven.slow
 
 
 LIMITED = """\
@@ -205,6 +211,7 @@ rollback_triggers:
 def test_a_field_that_no_reading_ever_has_is_found_with_the_reason() -> None:
     found = {each.subject: each.text for each in prove(plan(UNKNOWN, head=""), play_go=False).findings()}
     assert found.keys() == {"bad", "good", "rotated", "verdict"}
+    assert "keys.all_rotated is never known: the plan gives no rotated_after" in found["bad"]
     assert "keys.all_rotated is never known: the plan gives no rotated_after" in found["rotated"]
 
 

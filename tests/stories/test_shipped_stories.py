@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from xml.etree.ElementTree import fromstring
 
 import pytest
+from support.junit_schema import fits_the_schema
 
 from cockpit.commands.story_outcome import Outcome, outcome_of
 from cockpit.commands.story_tests import junit_text
@@ -33,7 +34,8 @@ FAILED = Outcome(
 
 def test_what_failed_and_what_cannot_be_used_is_so_for_ci() -> None:
     bad = Outcome("t.yaml", "t", "", "", 0.0, (), (), ("t.yaml:1:1: is not a story",))
-    suite = fromstring(junit_text([FAILED, bad]))[0]
+    suite = fits_the_schema(junit_text([replace(FAILED, failures=("GO by 8m", "never ROLLBACK")), bad]))[0]
+    assert suite[0][0].text == "GO by 8m\nnever ROLLBACK"
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "1", "1")
     assert [case[0].tag for case in suite] == ["failure", "error"]
 

@@ -7,11 +7,12 @@ A waived case passes, with the waiver in its output. Guards are not listed: no v
 from __future__ import annotations
 
 from collections.abc import Sequence
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from xml.etree.ElementTree import Element, SubElement
 
 from cockpit.decide.states import Check, Meaning, State, meaning_of
 from cockpit.report import labels
 from cockpit.report.escaping import safe
+from cockpit.report.junit_document import junit_document, junit_root
 from cockpit.report.model import Account, CriterionAccount, ItemAccount
 
 Case = CriterionAccount | ItemAccount
@@ -25,12 +26,10 @@ def junit(account: Account) -> str:
             suites.setdefault(labels.KINDS.get(each.kind, "Criteria"), []).append(each)
     for item in account.items:
         suites.setdefault(f"Checklist: {item.section}" if item.section else "Checklist", []).append(item)
-    root = Element("testsuites", _counts([case for cases in suites.values() for case in cases], account))
-    root.set("name", safe(labels.title(account)))
+    root = junit_root(labels.title(account), _counts([case for cases in suites.values() for case in cases], account))
     for name, cases in suites.items():
         root.append(_suite(name, cases, account))
-    indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, encoding="unicode")}\n'
+    return junit_document(root)
 
 
 def _counts(cases: Sequence[Case], account: Account) -> dict[str, str]:

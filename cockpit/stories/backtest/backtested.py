@@ -30,6 +30,8 @@ class Approach:
     path: str
     limit: str
     """Ready to show: "> 5.0 %"."""
+    bound: float
+    """The limit itself, in the unit of the field."""
     value: float
     text: str
     """Ready to show: "4.2 %"."""
@@ -128,7 +130,6 @@ class PastSeries:
     path: str
     declared: Field
     points: Sequence[tuple[datetime, float | None]]
-    limits: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

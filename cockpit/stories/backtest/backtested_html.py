@@ -22,6 +22,8 @@ from cockpit.stories.proof.proven_html import STYLE
 
 _WIDTH, _LEFT, _HEIGHT, _FOOT = 900, 70, 150, 22
 _INNER = _WIDTH - _LEFT
+_LEGIBLE = 24
+"""Two labels nearer to each other than this lie on top of each other."""
 _LINE, _BAD, _GOOD, _LIMIT = "#5566a8", "#d9807a", "#8fc3a3", "#ad2a24"
 _HOURS = timedelta(hours=6)
 Span = tuple[datetime, datetime]
@@ -68,15 +70,18 @@ def _criterion(one: PastCriterion, past: Backtested) -> str:
         *([f"judged in part: {', '.join(one.blind)} could not be seen"] if one.blind else []),
     ]
     trips = [(each.at, each.cleared or past.until) for each in one.trips]
-    paths = {each.path for each in one.approaches}
-    charts = "".join(_chart(each, trips, past) for each in past.series if each.path in paths)
+    limits: dict[str, dict[float, None]] = {}
+    for each in one.approaches:
+        limits.setdefault(each.path, {})[each.bound] = None
+    drawn = [each for each in past.series if each.path in limits]
+    charts = "".join(_chart(each, tuple(limits[each.path]), trips, past) for each in drawn)
     return f"<h3>{mark} {escape(one.title)}</h3><p><code>{escape(one.condition)}</code>: {escape(text)}</p>{charts}{_list(lines)}"
 
 
-def _chart(series: PastSeries, trips: Sequence[Span], past: Backtested) -> str:
-    """Values over time, lowest to highest of each column, with limits and the times of the trips behind them."""
+def _chart(series: PastSeries, own: Sequence[float], trips: Sequence[Span], past: Backtested) -> str:
+    """Values over time, lowest to highest of each column, with the criterion's own limits and the times of its trips behind."""
     known = [(at, value) for at, value in series.points if value is not None]
-    top = max([*(value for _, value in known), *series.limits], default=1.0) * 1.05 or 1.0
+    top = max([*(value for _, value in known), *own], default=1.0) * 1.05 or 1.0
     columns: dict[int, tuple[float, float]] = {}
     for at, value in known:
         x = int(_x(at, past))
@@ -92,9 +97,10 @@ def _chart(series: PastSeries, trips: Sequence[Span], past: Backtested) -> str:
     limits = "".join(
         f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{_y(each, top):.1f}" y2="{_y(each, top):.1f}" stroke="{_LIMIT}" '
         f'stroke-dasharray="5 4"/><text x="0" y="{_y(each, top) + 4:.1f}">{escape(formatting.value(each, unit))}</text>'
-        for each in series.limits
+        for each in own
     )
-    highest = f'<text x="0" y="12">{escape(formatting.value(top / 1.05, unit))}</text>'
+    at_top = any(_y(each, top) < _LEGIBLE for each in own)  # the label of a limit says it there
+    highest = "" if at_top else f'<text x="0" y="12">{escape(formatting.value(top / 1.05, unit))}</text>'
     drawn = _spans(trips, past, _BAD, _HEIGHT) + line + limits + highest + "".join(_axis(past))
     return f"<p>{escape(series.path)}</p>{_picture(drawn, _HEIGHT + _FOOT)}"
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from xml.etree.ElementTree import SubElement
 
 from cockpit.formatting import count, duration
-from cockpit.report.escaping import safe
+from cockpit.report.escaping import safe, safe_lines
+from cockpit.report.junit_document import junit_document, junit_root
 from cockpit.stories.backtest.backtested import Approach, Backtested, OtherLimit, PastCriterion, PastTraffic, PastTrip
 
 JSON_VERSION = 1
@@ -263,15 +264,14 @@ def backtested_junit(past: Backtested) -> str:
         "errors": "0",
         "skipped": str(len(unseen)),
     }
-    root = Element("testsuites", counts | {"name": "backtest"})
+    root = junit_root("backtest", counts)
     suite = SubElement(root, "testsuite", counts | {"name": safe(past.name)})
-    trips = {each.id: "\n".join(map(trip_text, each.trips)) for each in past.criteria}
+    trips = {each.id: safe_lines(map(trip_text, each.trips)) for each in past.criteria}
     for name in names:
         case = SubElement(suite, "testcase", {"classname": safe(past.name), "name": safe(name)})
         if name in found:
-            SubElement(case, "failure", message=safe(found[name])).text = safe(trips.get(name, ""))
+            SubElement(case, "failure", message=safe(found[name])).text = trips.get(name, "")
     for each in unseen:
         case = SubElement(suite, "testcase", {"classname": safe(past.name), "name": safe(each.subject)})
         SubElement(case, "skipped", message=safe(each.why))
-    indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, encoding="unicode")}\n'
+    return junit_document(root)

@@ -24,19 +24,19 @@ _TOWARD_MORE = frozenset({">", ">=", "=="})
 
 
 def series_of(plan: Plan, samples: Samples) -> dict[str, PastSeries]:
-    """Every numeric field that a condition of the plan compares, by path, with all limits it is compared with."""
-    limits: dict[str, dict[float, None]] = {}
+    """Every numeric field that a condition of the plan compares, by path."""
+    compared: dict[str, None] = {}
     for one in plan.criteria():
         for each in one.condition.comparisons if one.condition is not None and "(" not in one.id else ():
             if isinstance(each.literal, float | int) and not isinstance(each.literal, bool):
-                limits.setdefault(each.path, {})[float(each.literal)] = None
+                compared[each.path] = None
     found = {}
-    for path, numbers in limits.items():
+    for path in compared:
         probe, _, name = path.partition(".")
         if probe in samples:
             declared = next(each for each in plan.probes[probe].fields if each.name == name)
             points = [(each.data_at, _number(each, name)) for each in samples[probe] if each.values or each.unknown]
-            found[path] = PastSeries(path, declared, points, tuple(numbers))
+            found[path] = PastSeries(path, declared, points)
     return found
 
 
@@ -61,7 +61,7 @@ def approaches(one: Criterion, series: Mapping[str, PastSeries]) -> Iterator[App
         text = formatting.value(value, unit)
         shown = f"{each.operator} {formatting.value(limit, unit)}"
         reached = COMPARE[each.operator](value, limit) == (one.kind is Kind.TRIGGER)
-        yield Approach(each.path, shown, value, text, at, value / limit if limit else None, reached)
+        yield Approach(each.path, shown, float(limit), value, text, at, value / limit if limit else None, reached)
 
 
 def traffic(plan: Plan, samples: Samples, zone: str) -> Iterator[PastTraffic]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cockpit.decide.states import State
 from cockpit.formatting import duration
 from cockpit.plan.model import Criterion, OnUnknown, Plan, Severity
+from cockpit.plan.probe_limits import never_known
 from cockpit.stories.plan_slice import plan_slice
 from cockpit.stories.proof.proven import Hidden, TriggerProven
 from cockpit.stories.short_play import ShortPlay
 from cockpit.stories.value_search import Values, ValueSearch
 from cockpit.stories.values_for import tripping
-from probes.reading import Reason
+from probes.reading import Reason, Value
 from probes.registry import find
 
 ZERO, SECOND = timedelta(0), timedelta(seconds=1)
@@ -45,7 +46,11 @@ def prove_trigger(plan: Plan, one: Criterion, healthy: Values, search: ValueSear
         return replace(proven, undecided="it has no condition: only a person can call it")
     found = tripping(plan, one.id, search, healthy)
     if found.values is None:
-        return proven if found.decided else replace(proven, undecided="no values were found within the bound")
+        undecided = "" if found.decided else "no values were found within the bound"
+        return replace(proven, undecided=undecided)
+    never = _never(plan, one)
+    if never and not _may_be_true(one, {**healthy, **found.values}, never):
+        return replace(proven, values=found.values, never=tuple(map(": ".join, never.items())))
     play = _Play(plan, one, healthy, found.values)
     if play.limit > LONGEST:
         return replace(proven, values=found.values, undecided="its window is longer than what is played")
@@ -70,12 +75,37 @@ def prove_trigger(plan: Plan, one: Criterion, healthy: Values, search: ValueSear
     )
 
 
+def _never(plan: Plan, one: Criterion) -> Mapping[str, str]:
+    """The fields it reads that no reading of this plan has: that this is so, and why."""
+    why = never_known(plan)
+    paths = (f"{probe}.{name}" for probe, name in one.condition.paths) if one.condition else ()
+    return {f"{path} is never known": why[path] for path in paths if path in why}
+
+
+def _may_be_true(one: Criterion, values: Values, never: Mapping[str, str]) -> bool:
+    """Whether these values make it true without the fields that are never known."""
+    assert one.condition is not None
+    context: dict[str, dict[str, Value]] = {}
+    for probe, name in one.condition.paths:
+        if f"{probe}.{name} is never known" not in never:
+            context.setdefault(probe, {})[name] = values[f"{probe}.{name}"]
+    return one.condition.evaluate(context).truth is True
+
+
 def _slow(plan: Plan, one: Criterion, best: timedelta) -> str:
-    """Its probe with data further apart than its whole window is long: how long it takes instead."""
+    """Why it takes much longer than its window, and what to do: its data are further apart than the window is long, or one
+    reading does not carry the window to the next."""
     probes = [plan.probes[name] for name in one.condition.probes] if one.condition else []
     slowest = max(probes, key=lambda spec: spec.pace, default=None)
-    if slowest is None or not one.needs or slowest.pace <= one.needs:
+    if slowest is None or not one.needs:
         return ""
+    if slowest.pace <= one.needs:
+        if best <= one.needs + 2 * slowest.pace + slowest.delay:
+            return ""
+        return (
+            f"{slowest.name} is read every {duration(slowest.pace)}, and by its gap_tolerance a reading does not carry the "
+            f"window that long: for {duration(one.needs)} it takes {duration(best)} at best; leave gap_tolerance out"
+        )
     key, data = ("period", "has a point") if slowest.period > slowest.interval else ("interval", "is read")
     return (
         f"{slowest.name} {data} every {duration(slowest.pace)}, its window is {duration(one.needs)}, and it takes "

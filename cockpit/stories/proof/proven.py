@@ -49,6 +49,8 @@ class TriggerProven:
     hidden_by: tuple[Hidden, ...] = ()
     slow: str = ""
     """Which probe is read too seldom for its window, and what to do; empty where none is."""
+    never: tuple[str, ...] = ()
+    """Of one that never trips: fields it reads that no reading of this plan has, each with the reason."""
     undecided: str = ""
     blinded: tuple[tuple[str, str], ...] = ()
     """Every blindness that was played: a probe, and a kind of reason."""
@@ -143,6 +145,7 @@ class PlanProven:
         for one in self.triggers:
             if not one.trips and not one.undecided:
                 why = "no reading makes it true" if not one.values else "however long it is true, it never trips"
+                why = "; ".join(one.never) or why
                 yield Finding(one.id, f"the trigger {one.id} can never trip: {why}", one.position)
             elif one.slow:
                 yield Finding(one.id, f"the trigger {one.id} can never trip in time: {one.slow}", one.position)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from xml.etree.ElementTree import SubElement
 
-from cockpit.report.escaping import safe
+from cockpit.report.escaping import safe, safe_lines
+from cockpit.report.junit_document import junit_document, junit_root
 from cockpit.stories.proof.proven import PlanProven
 
 
@@ -21,13 +22,12 @@ def proven_junit(proven: PlanProven) -> str:
     names = dict.fromkeys((*subjects, "verdict", *found))
     skipped = [name for name in names if name in open_ and name not in found]
     counts = {"tests": str(len(names)), "failures": str(len(found)), "errors": "0", "skipped": str(len(skipped))}
-    root = Element("testsuites", counts | {"name": "prove"})
+    root = junit_root("prove", counts)
     suite = SubElement(root, "testsuite", counts | {"name": safe(proven.name)})
     for name in names:
         case = SubElement(suite, "testcase", {"classname": safe(proven.name), "name": safe(name)})
         if name in found:
-            SubElement(case, "failure", message=safe(found[name][0])).text = safe("\n".join(found[name]))
+            SubElement(case, "failure", message=safe(found[name][0])).text = safe_lines(found[name])
         elif name in open_:
             SubElement(case, "skipped", message=safe(open_[name]))
-    indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, encoding="unicode")}\n'
+    return junit_document(root)
