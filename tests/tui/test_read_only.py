@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 from rich.text import Text
 from textual.screen import Screen
+from textual.widgets import Input
 from tui.stage import Stage, opened, plan, until
 
 from cockpit.migration.controller import Controller
@@ -16,6 +17,7 @@ from cockpit.migration.states import PhaseName
 from cockpit.plan.model import Migration
 from cockpit.tui.action_registry import ACTIONS
 from cockpit.tui.app import CockpitApp
+from cockpit.tui.screens.confirm import ConfirmScreen
 from probes.registry import BUILT_IN, find
 
 KINDS = {name: find(name) for name in BUILT_IN}
@@ -51,6 +53,23 @@ async def test_before_it_is_armed_no_key_changes_production(armed: bool) -> None
                     assert not app.message.plain, f"{action.id} does something though nothing is armed"
         assert app.armed == armed
         assert controller._started == []
+
+
+async def test_a_page_of_the_migration_that_was_opened_while_it_was_armed_changes_nothing_once_it_is_not() -> None:
+    controller = Controller(Migration("", "bucket", "eu-west-1", ()), plan().path)
+    controller.progress = Progress(run=1, prepared=True, active=True, phase=PhaseName.COPY)
+    app = CockpitApp(Stage().calm(1), controller=controller, armed=True)
+    async with opened(app, (100, 30)) as pilot:
+        await pilot.press("4", *next(each.keys for each in ACTIONS if each.id == "move_abort").split(",")[:1])
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        page = app.screen
+        assert isinstance(page, ConfirmScreen)
+        await until(pilot, lambda: page.listening)
+        app.armed = False
+        page.query_one("#word", Input).value = page.word
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(app.message.plain))
+        assert "read-only" in app.message.plain
 
 
 def test_every_probe_reads_or_says_that_it_writes() -> None:

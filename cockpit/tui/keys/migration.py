@@ -110,8 +110,7 @@ class MigrationKeys:
 
             async def submit(text: str) -> str:
                 why = typed_reason(proposal.words, text)
-                if not self._cockpit.armed:
-                    raise Refused("read-only: F9 arms the cockpit; nothing was changed")
+                self._still_armed()
                 now = await controller.propose(phase, self._who())
                 if different := proposal.differences(now):
                     raise Refused(f"it changed since it was shown: {'; '.join(different)}; nothing was changed")
@@ -160,7 +159,20 @@ class MigrationKeys:
         return f"{watch.account or watch.plan.target.account} ({self._cockpit.label})"
 
     def _ask(self, title: str, consequences: str, word: str, then: Callable[[], None]) -> None:
-        self._cockpit.push_screen(ConfirmScreen(title, consequences, word, then))
+        def confirmed() -> None:
+            try:
+                self._still_armed()
+            except Refused as refused:
+                self._cockpit.refuse(str(refused))
+            else:
+                then()
+
+        self._cockpit.push_screen(ConfirmScreen(title, consequences, word, confirmed))
+
+    def _still_armed(self) -> None:
+        """A page may have been opened while it was. Raises Refused."""
+        if not self._cockpit.armed:
+            raise Refused("read-only: F9 arms the cockpit; nothing was changed")
 
     def _write(self, change: Awaitable[str]) -> None:
         async def done() -> None:
