@@ -15,10 +15,12 @@ from cockpit.decide.events import LinesMissing, SignOff, Vote
 from cockpit.decide.states import Check, Word
 from cockpit.engine.recording import record_in, recording
 from cockpit.engine.watch import Watch
+from cockpit.journal.entry import Type
+from cockpit.journal.findings import Result
 from cockpit.journal.shared_store import DirectoryStore
 from cockpit.journal.sharing import Sync
 from cockpit.journal.verify import verify_record
-from cockpit.journal.writer import Journal, writer_name
+from cockpit.journal.writer import Draft, Journal, writer_name
 from probes.reading import Reading
 
 
@@ -90,6 +92,12 @@ def standing(to: Victim) -> tuple[bool, bool, bool]:
     return to.watch.situation.verdict.word is Word.GO, to.gate_open, to.item("seed") is Check.PASS
 
 
+def verified(to: Victim) -> Result:
+    """Once all that was noted so far is on the disk."""
+    to.kept.writer_thread.submit(Draft(Type.NOTE, {"kind": "nothing"})).result()
+    return verify_record(to.kept.folder.path)
+
+
 @pytest.mark.parametrize("done", [altered, emptied, a_pipe, a_folder])
 async def test_what_is_kept_from_arriving_holds_and_what_it_took_back_does_not_stand(
     done: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -106,16 +114,14 @@ async def test_what_is_kept_from_arriving_holds_and_what_it_took_back_does_not_s
         assert standing(to) == (False, False, False)
         reasons = to.watch.situation.verdict.reasons
         assert any("are missing" in line and bob.journal.writer in line for line in reasons), reasons
-        found = verify_record(to.kept.folder.path)
+        found = verified(to)
         assert any("are missing" in line for line in found.row("completeness").unproven)
         for _ in range(len(bob.objects) + 1):  # his cockpit reads one of its objects a round
             bob.sync.once()
         looks(to)
         assert to.watch.record.missing == (), "his cockpit put them there again"
         assert standing(to) == (False, False, False), "he took it back"
-        assert not any(
-            "are missing" in line for line in verify_record(to.kept.folder.path).row("completeness").unproven
-        )
+        assert not any("are missing" in line for line in verified(to).row("completeness").unproven)
 
 
 async def test_a_copy_cut_here_while_its_object_is_altered_there(
