@@ -23,7 +23,7 @@ def put(store: Store, part: Part, data: bytes) -> bool:
         raise
 
 
-def put_anew(store: Store, path: Path, start: int, end: int, altered: Collection[str]) -> str:
+def put_beside(store: Store, path: Path, start: int, end: int, altered: Collection[str]) -> str:
     """Put lines of a chain once more, after some that came before them: the name of their new object, empty where there is none.
 
     `altered`: names that are not tried. Raises StoreUnreachable, OSError.

@@ -20,7 +20,7 @@ from pathlib import Path
 from cockpit.journal.announced import Announced
 from cockpit.journal.chain import SUFFIX, files
 from cockpit.journal.entry import BadLine, parse
-from cockpit.journal.put_again import put, put_anew
+from cockpit.journal.put_again import put, put_beside
 from cockpit.journal.share_place import MAX_CHAIN, SHOWN, SharePlace, fetched
 from cockpit.journal.shared_store import MAX_FETCHED, Part, Store, StoreUnreachable
 from cockpit.journal.vetting import Foreign, Refused, Vetted, is_keyed, whole_lines
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 MAX_PART = 4 << 20
 """Bytes of one part that is pushed."""
 MOST_WRITERS = 100
+UNREAD = 2
+"""Rounds in a row in which an own object cannot be read before its lines are put there once more."""
 
 
 @dataclass(slots=True)
@@ -47,6 +49,8 @@ class _Agreed:
     """What tells that file from itself after a change (inode, length, time of change), as this cockpit left it."""
     looked: int = 0
     """How many of the parts of an own chain were read again."""
+    unread: int = 0
+    """How often in a row the next of them could not be read, in a store that answers else."""
     altered: dict[str, int] = field(default_factory=dict)
     """Names of own parts whose text was altered there -> where they begin, until their lines are there again."""
 
@@ -183,38 +187,41 @@ class Sync:
             part = Part.of(path.stem, agreed.upto, batch)
             if not put(self._store, part, batch):
                 agreed.altered[part.name] = part.start
-                if not self._put_anew(path, part.start, part.end, agreed):
+                if not self._put_beside(path, part.start, part.end, agreed):
                     self._strange[part.name] = (
                         "something else stands where this cockpit's lines belong: they are not shared"
                     )
                     return
             agreed.parts.add(part.name)
             agreed.upto = part.end
-        self._mend(path, parts, agreed)
+        self._repair(path, parts, agreed)
 
-    def _mend(self, path: Path, parts: Sequence[Part], agreed: _Agreed) -> None:
+    def _repair(self, path: Path, parts: Sequence[Part], agreed: _Agreed) -> None:
         """Read one own part again, a round each; what was altered there is put there again, under another name."""
         own = [part for part in parts if part.name in agreed.parts and part.name not in agreed.altered]
         if own:
             part = own[-1 - agreed.looked % len(own)]
-            agreed.looked += 1
             try:
                 altered = not part.holds(self._store.get(part))
             except StoreUnreachable as error:
                 log.warning("sharing the journal: %s", error)
-                altered = True
+                agreed.unread += 1
+                altered = agreed.unread == UNREAD
+                if not altered:
+                    return  # a network may fail once, and the same part is looked at again
+            agreed.looked, agreed.unread = agreed.looked + 1, 0
             if altered:
                 agreed.altered[part.name] = part.start
         for name, start in list(agreed.altered.items()):
-            if name in agreed.parts and self._put_anew(path, start, agreed.upto, agreed):
+            if name in agreed.parts and self._put_beside(path, start, agreed.upto, agreed):
                 agreed.parts.discard(name)
                 agreed.odd.add(name)
                 del agreed.altered[name]
 
-    def _put_anew(self, path: Path, start: int, end: int, agreed: _Agreed) -> bool:
-        anew = put_anew(self._store, path, start, end, agreed.altered)
-        agreed.parts |= {anew} if anew else set()
-        return bool(anew)
+    def _put_beside(self, path: Path, start: int, end: int, agreed: _Agreed) -> bool:
+        name = put_beside(self._store, path, start, end, agreed.altered)
+        agreed.parts |= {name} if name else set()
+        return bool(name)
 
     def _look_for_missing(
         self, path: Path, parts: Sequence[Part], unread: dict[Part, StoreUnreachable], announced: Announced

@@ -42,7 +42,7 @@ class Replacements:
     _done: int = 0
     _resumed: int = 0
     _not_before: float = 0.0
-    _heard_at: float = 0.0
+    _reported_at: float = 0.0
     _looked_at: float = float("-inf")
 
     def resumed(self, times: int) -> None:
@@ -56,7 +56,7 @@ class Replacements:
         While nothing may be begun (`idle`: paused, or held by a guard) nothing can be done either: such deaths alone end nothing.
         """
         self._deaths = min(self._deaths + 1, MOST_DEATHS - idle) if done == self._done else 1
-        self._done, self._heard_at = done, self.clock()
+        self._done, self._reported_at = done, self.clock()
         self._not_before = self.clock() + pause_after(self._deaths)
         return self._deaths >= MOST_DEATHS
 
@@ -68,15 +68,15 @@ class Replacements:
             return f"{row}nobody starts another until the run is resumed"
         return f"{row}another starts in {pause_after(self._deaths):g} s"
 
-    def silent(self, running: int, heard_of: int) -> bool:
+    def silent(self, running: int, reporting: int) -> bool:
         """Once a round: whether workers have run for so long, and none of them was heard of, that they never will be."""
         now = self.clock()
-        if heard_of or not running or now - self._looked_at > ROUNDS_APART_S:
-            self._heard_at = now
+        if reporting or not running or now - self._looked_at > ROUNDS_APART_S:
+            self._reported_at = now
         self._looked_at = now
-        too_long = now - self._heard_at > SILENT_S
+        too_long = now - self._reported_at > SILENT_S
         if too_long:
-            self._heard_at = now  # those that follow have as long
+            self._reported_at = now  # those that follow have as long
         return too_long
 
     def due(self) -> bool:

@@ -170,25 +170,25 @@ def test_each_time_nothing_was_done_in_between_the_next_worker_waits_longer() ->
     assert replacements.died(7)
 
 
-def test_workers_are_silent_once_none_was_heard_of_for_as_long_as_somebody_looked() -> None:
+def test_workers_are_silent_once_none_was_reporting_for_as_long_as_somebody_looked() -> None:
     now = [0.0]
     replacements = Replacements(clock=lambda: now[0])
 
-    def passes(seconds: int, *, running: int, heard_of: int) -> bool:
+    def passes(seconds: int, *, running: int, reporting: int) -> bool:
         found = False
         for _ in range(seconds):
             now[0] += 1
-            found = replacements.silent(running, heard_of)
+            found = replacements.silent(running, reporting)
         return found
 
-    assert not passes(1000, running=2, heard_of=1)
-    assert not passes(1000, running=0, heard_of=0)
-    assert not passes(int(SILENT_S), running=1, heard_of=0)
-    assert passes(1, running=1, heard_of=0)
-    assert not passes(1, running=1, heard_of=0), "those that follow have as long"
-    passes(int(SILENT_S) - 2, running=1, heard_of=0)
+    assert not passes(1000, running=2, reporting=1)
+    assert not passes(1000, running=0, reporting=0)
+    assert not passes(int(SILENT_S), running=1, reporting=0)
+    assert passes(1, running=1, reporting=0)
+    assert not passes(1, running=1, reporting=0), "those that follow have as long"
+    passes(int(SILENT_S) - 2, running=1, reporting=0)
     now[0] += 600
-    assert not passes(2, running=1, heard_of=0), "nobody looked meanwhile"
+    assert not passes(2, running=1, reporting=0), "nobody looked meanwhile"
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ async def test_a_task_that_stops_by_itself_says_what_ecs_says(ended: dict[str, A
         await aws.clients.close()
 
 
-async def test_tasks_that_were_never_heard_of_are_stopped_once_they_run_and_one_that_ecs_forgot_is_no_secret() -> None:
+async def test_tasks_that_were_never_reporting_are_stopped_once_they_run_and_one_that_ecs_forgot_is_no_secret() -> None:
     aws = ModelledAws()
     lost, waiting = f"{TASK}-lost", f"{TASK}-waiting"
     tasks = [{"taskArn": TASK, "lastStatus": "RUNNING"}, {"taskArn": waiting, "lastStatus": "PENDING"}]
