@@ -124,13 +124,17 @@ def _check_missing(chains: Sequence[Checked], found: Findings, remarks: list[str
     """What a cockpit noted as missing of others: at its end it still is."""
     for chain in chains:
         noted = [line for line in chain.lines if line.entry.body.get("kind") == LINES_MISSING]
-        if noted and (still := noted[-1].entry.body.get("of")):
+        if noted and (still := _missing_in(noted[-1])):
             found.unproven.append(f"what others wrote that {chain.writer} did not have: {'; '.join(still)}")
         remarks += [
-            f"{chain.place(line)}: {text}"
-            for line in noted[:-1][-SHOWN_MISSING:]
-            for text in line.entry.body.get("of", ())
+            f"{chain.place(line)}: {text}" for line in noted[:-1][-SHOWN_MISSING:] for text in _missing_in(line)
         ]
+
+
+def _missing_in(line: Line) -> list[str]:
+    """The sentences of such a note; none where it is not what a cockpit writes."""
+    of = line.entry.body.get("of")
+    return [str(text) for text in of] if isinstance(of, list | tuple) else []
 
 
 def _check_people(chains: Sequence[Checked], allowed: AllowedSigners | None, found: Findings, *, dated: bool) -> None:

@@ -14,6 +14,7 @@ from probes.probe import Probe
 from probes.registry import BUILT_IN
 
 WITHOUT_A_PROBE = {
+    "probes.aws.alarm_judgement",
     "probes.aws.cloudwatch_periods",
     "probes.aws.dashboard_graphs",
     "probes.aws.ecs_rollout",
@@ -32,7 +33,7 @@ WITHOUT_A_PROBE = {
 }
 """Modules that only help another probe of their folder."""
 NEEDS_NO_PERMISSION = {"sts:GetCallerIdentity"}
-NAMES_NOTHING = {"lookup_events", "describe_alarms", "describe_security_group_rules"}
+NAMES_NOTHING = {"lookup_events", "describe_alarms", "list_alarm_mute_rules", "describe_security_group_rules"}
 """Operations that search: no parameter names one thing."""
 every_module = pytest.mark.parametrize("module", MODULES)
 
