@@ -49,6 +49,8 @@ class Terminal:
             os.close(self.fd)
             os.login_tty(slave)
             os.chdir(folder or ".")
+            for each in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTSTP):
+                signal.signal(each, signal.SIG_DFL)  # tests in the background of a shell are deaf to some of them
             ours = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
             kind = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
             os.execvpe(command[0], command, ours | kind | (env or {}))
