@@ -226,9 +226,8 @@ class Supervisor:
                 await self._workers.give_up(SILENT)
         outcome = run.outcome if run.ended_at is not None else await runs.finish_if_done(connection, run)
         self.progress = await self._follower.poll(connection)
-        with contextlib.suppress(
-            OSError
-        ):  # whoever looked on may be gone, with the terminal: the run goes on, or drains
+        # Whoever looked on may be gone, with the terminal: the run goes on, or drains.
+        with contextlib.suppress(OSError):
             self._show(self.progress)
         return outcome
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field as Setting
 from pydantic import model_validator
 
-from probes.aws.alarm_judgement import datapoints_of, kind_of, muted_now, period_of, stats_of
+from probes.aws.alarm_judgement import MuteRules, datapoints_of, kind_of, period_of, stats_of
 from probes.aws.cloudwatch_alarms import MAX_NAMES, describe
 from probes.aws.metric_names import problem
+from probes.clients.clients import Clients
 from probes.clients.console_links import alarm_url
+from probes.clients.long_list import LongList
 from probes.clients.paging import pages
 from probes.demand import AWS_ALONE
 from probes.periods import Duration
@@ -76,11 +79,12 @@ class AlarmDefinitionParams(Params):
 class AlarmDefinition(Probe[AlarmDefinitionParams]):
     """Whether alarms are what the plan says: metric, dimensions, threshold and period, somebody to notify, and data to evaluate.
 
-    Reads cloudwatch DescribeAlarms (every page: Namespace, MetricName, Dimensions, Metrics[].MetricStat, Threshold, Period,
-    EvaluationPeriods, DatapointsToAlarm, Unit, ActionsEnabled, AlarmActions), sns ListSubscriptionsByTopic (SubscriptionArn;
-    PendingConfirmation is nobody), cloudwatch ListAlarmMuteRules (those ACTIVE now) and cloudwatch ListMetrics, which knows
-    what had data in two weeks. Dimensions under which nothing has, and a metric AWS never publishes, are `dead`: such an
-    alarm never rings. The metric of the plan is checked at load against what AWS publishes. Actions other than
+    Reads cloudwatch DescribeAlarms (those named; else all of the account, five pages a reading: Namespace, MetricName,
+    Dimensions, Metrics[].MetricStat, Threshold, Period, EvaluationPeriods, DatapointsToAlarm, Unit, ActionsEnabled,
+    AlarmActions), sns ListSubscriptionsByTopic (SubscriptionArn; PendingConfirmation is nobody), cloudwatch ListAlarmMuteRules
+    (those ACTIVE now) and cloudwatch ListMetrics, which knows what had data in two weeks. Dimensions under which nothing has,
+    and a metric AWS never publishes, are `dead`: such an alarm never rings. The metric of the plan is checked at load against
+    what AWS publishes. Actions other than
     SNS topics are not followed, nor whether a subscriber reads what is sent. What state an alarm is in now:
     cloudwatch.alarms reads that.
     """
@@ -118,12 +122,20 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
     )
     interval = timedelta(minutes=5)
 
+    def __init__(self, params: AlarmDefinitionParams, clients: Clients) -> None:
+        super().__init__(params, clients)
+        self._rules = MuteRules(clients)
+        self._account = LongList(
+            clients, "cloudwatch", "describe_alarms", "MetricAlarms", MaxRecords=MAX_NAMES, AlarmTypes=["MetricAlarm"]
+        )
+        """Every alarm that may be on the metric, where the plan names none."""
+
     async def read(self, now: datetime) -> Reading:
         params = self.params
         query = "cloudwatch describe-alarms" + (f" --alarm-names {' '.join(params.names)}" if params.names else "")
         evidence = Evidence(query, console_url=alarm_url(self.clients.options.region))
         try:
-            found = await describe(self.clients, params.names)
+            found, as_of = await self._asked_about(now)
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, evidence)
         judged = {str(a["AlarmName"]): differences(a, params) for a in found if params.names or _on_metric(a, params)}
@@ -154,7 +166,17 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
             *(f"{name}: does not exist" for name in absent),
         )
         evidence = Evidence(query, console_url=evidence.console_url, lines=lines[:8])
-        return self.reading(now, values, unknown=unknown, evidence=evidence)
+        reading = self.reading(now, values, unknown=unknown, data_at=as_of, evidence=evidence)
+        return replace(reading, lateness=now - as_of)
+
+    async def _asked_about(self, now: datetime) -> tuple[Sequence[Mapping[str, Any]], datetime]:
+        """The alarms named, or all of the account, and as of when they are known. Raises Unseen, until all have been listed."""
+        if self.params.names:
+            return await describe(self.clients, self.params.names), now
+        await self._account.read_on_by("AlarmName", now)
+        if not self._account.whole:
+            raise Unseen(self._account.partial)
+        return [each for each in self._account.entries.values() if each.get("AlarmName")], self._account.as_of or now
 
     async def _of_matching(
         self, alarms: Sequence[Mapping[str, Any]]
@@ -185,7 +207,7 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
         }
         try:
             suppressed = any(alarm.get("ActionsSuppressedBy") for alarm in alarms)
-            muted = suppressed or bool(await muted_now(self.clients, [str(alarm["AlarmName"]) for alarm in alarms]))
+            muted = suppressed or bool(await self._rules.muted([str(alarm["AlarmName"]) for alarm in alarms]))
         except Unseen as unseen:
             hidden = ("muted", "notifies") if values["notifies"] else ("muted",)
             return {name: value for name, value in values.items() if name not in hidden}, dict.fromkeys(

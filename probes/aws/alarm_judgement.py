@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from probes.aws.metric_names import is_published
 from probes.clients.clients import Clients
-from probes.clients.paging import pages
-from probes.reading import Reason, Unknown
+from probes.clients.long_list import A_HANDFUL, GOES_ON
+from probes.clients.paging import first_pages
+from probes.reading import Reason, Unknown, Unseen
 
 Ground = Literal["metric math", "anomaly detection", "log", "m of n", "unit", "missing data"]
 """What an OK may rest on that is not plain data against a threshold; a plan accepts each by name."""
@@ -143,14 +144,41 @@ def _silent(alarm: Mapping[str, Any]) -> bool:
     return "no datapoints were received" in str(alarm.get("StateReason", ""))
 
 
-async def muted_now(clients: Clients, names: Sequence[str]) -> frozenset[str]:
-    """Which of these alarms a mute rule silences now: one call where no rule is active, as nearly always. Raises Unseen."""
-    if not names or not await _active_rules(clients):
-        return frozenset()
-    answers = await asyncio.gather(*(_active_rules(clients, AlarmName=name) for name in names))
-    return frozenset(name for name, found in zip(names, answers, strict=True) if found)
+class MuteRules:
+    """Which alarms a mute rule silences now: one call where no rule is active, as nearly always.
 
+    While one is, a handful of alarms is asked about in a reading, those asked longest ago first.
+    """
 
-async def _active_rules(clients: Clients, **of: Any) -> bool:
-    found = await pages(clients, "cloudwatch", "list_alarm_mute_rules", Statuses=["ACTIVE"], **of)
-    return any(page.get("AlarmMuteRuleSummaries") for page in found)
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._muted: dict[str, bool] = {}
+        """As each alarm was found, the newest last."""
+
+    async def muted(self, names: Sequence[str]) -> frozenset[str]:
+        """Those known to be muted. Raises Unseen, also where none is and some have not been asked about yet."""
+        if not names or not await self._active():
+            self._muted.clear()
+            return frozenset()
+        known = [name for name in self._muted if name in names]
+        asked = [*(name for name in names if name not in known), *known][:A_HANDFUL]
+        answers = await asyncio.gather(*(self._active(AlarmName=name) for name in asked))
+        kept = {name: self._muted[name] for name in known if name not in asked}
+        self._muted = kept | dict(zip(asked, answers, strict=True))
+        muted = frozenset(name for name, is_muted in self._muted.items() if is_muted)
+        if not muted and len(self._muted) < len(names):
+            detail = (
+                f"a mute rule is active, and {len(self._muted)} of {len(names)} alarms have been asked about so far"
+            )
+            raise Unseen(Unknown(Reason.PARTIAL, detail, GOES_ON))
+        return muted
+
+    async def _active(self, **of: Any) -> bool:
+        asked = {"request_key": "NextToken", "response_key": "NextToken", "Statuses": ["ACTIVE"], **of}
+        found, missing = await first_pages(
+            self._clients, "cloudwatch", "list_alarm_mute_rules", most=A_HANDFUL, **asked
+        )
+        active = any(page.get("AlarmMuteRuleSummaries") for page in found)
+        if missing is not None and not active:
+            raise Unseen(missing)
+        return active

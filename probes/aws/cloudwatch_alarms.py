@@ -12,13 +12,13 @@ from probes.aws.alarm_judgement import (
     BELOW,
     HIDES_SILENCE,
     Ground,
+    MuteRules,
     cannot_judge,
     datapoints_of,
     expression_of,
     grounds,
     kind_of,
     metric_of,
-    muted_now,
     period_of,
 )
 from probes.clients.clients import Clients
@@ -99,6 +99,10 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
     iam = ("cloudwatch:DescribeAlarms", "cloudwatch:ListAlarmMuteRules")
     interval = timedelta(seconds=60)
 
+    def __init__(self, params: CloudWatchAlarmsParams, clients: Clients) -> None:
+        super().__init__(params, clients)
+        self._rules = MuteRules(clients)
+
     async def read(self, now: datetime) -> Reading:
         evidence = Evidence(self._query(), console_url=self._url())
         try:
@@ -126,7 +130,7 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
         if not values.get("with_actions"):
             return frozenset()
         try:
-            muted = await muted_now(self.clients, tuple(alarms))
+            muted = await self._rules.muted(tuple(alarms))
         except Unseen as unseen:
             del values["with_actions"]
             unknown["with_actions"] = unseen.unknown
@@ -162,11 +166,10 @@ MOST_LEVELS = 5
 """Of composite alarms over composite alarms."""
 
 
-async def describe(clients: Clients, names: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Alarms of every kind as DescribeAlarms gives them: those named, or all of them. Raises Unseen."""
-    wanted: dict[str, Any] = {"AlarmTypes": list(_KINDS.values())} | ({"AlarmNames": list(names)} if names else {})
-    alarms = [alarm for kind in (await _by_kind(clients, **wanted)).values() for alarm in kind]
-    return [alarm for alarm in alarms if not names or alarm["AlarmName"] in names]
+async def describe(clients: Clients, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Those named, at most `MAX_NAMES`, as DescribeAlarms gives them, of every kind. Raises Unseen."""
+    found = await _by_kind(clients, AlarmTypes=list(_KINDS.values()), AlarmNames=list(names))
+    return [alarm for alarms in found.values() for alarm in alarms if alarm["AlarmName"] in names]
 
 
 async def children(clients: Clients, alarm: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:

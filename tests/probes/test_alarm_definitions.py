@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -94,6 +95,25 @@ async def test_an_alarm_as_the_plan_says(aws: ModelledAws) -> None:
     }
     assert set(reading.unknown) == {"differences", "missing", "without_data"}
     assert reading.evidence.lines == ("connections: as planned",)
+
+
+async def test_of_an_account_full_of_alarms_five_pages_are_listed_in_a_reading(aws: ModelledAws) -> None:
+    """Where the plan names none, whether one is on the metric is known once all have been listed."""
+    listed: list[str] = []
+
+    def page(asked: Any) -> dict[str, Any]:
+        listed.append(asked.get("NextToken", ""))
+        number = int(asked.get("NextToken", "0"))
+        more = {"NextToken": str(number + 1)} if number < 6 else {}
+        return {"MetricAlarms": [alarm(f"a{number}", MetricName="Other") if number < 6 else alarm("last")]} | more
+
+    aws.on["DescribeAlarms"] = page
+    probe = AlarmDefinition(AlarmDefinitionParams.model_validate(WANTED), aws.clients)
+    first = await probe.read(NOW)
+    assert (len(listed), first.unknown["matching"].reason) == (5, Reason.PARTIAL)
+    later = await probe.read(NOW + timedelta(minutes=1))
+    assert (len(listed), later.values["matching_names"]) == (7, ("last",))
+    assert later.data_at == NOW, "as old as the page read first"
 
 
 @pytest.mark.parametrize(

@@ -262,6 +262,29 @@ async def test_a_mute_rule_is_found_for_the_alarm_it_mutes(aws: StubbedAws) -> N
     assert hidden.values["all_ok"] is True
 
 
+async def test_while_a_rule_is_active_a_handful_of_many_alarms_is_asked_about_in_a_reading(aws: StubbedAws) -> None:
+    names = [f"a{n:02}" for n in range(12)]
+    probe = CloudWatchAlarms(CloudWatchAlarmsParams(names=names), aws.clients)
+
+    async def round_of(muted: Sequence[bool]) -> Reading:
+        aws.answers("cloudwatch", "describe_alarms", {"MetricAlarms": [alarm(name) for name in names]})
+        for active in [True, *muted]:
+            aws.answers("cloudwatch", "list_alarm_mute_rules", {"AlarmMuteRuleSummaries": [RULE] if active else []})
+        return await probe.read(NOW)
+
+    for seen in (5, 10):
+        partial = (await round_of([False] * 5)).unknown["with_actions"]
+        assert (partial.reason, f"{seen} of 12" in partial.detail) == (Reason.PARTIAL, True)
+    assert (await round_of([False] * 5)).values["with_actions"] is True
+    assert (await round_of([True, *[False] * 4])).values["with_actions"] is False, (
+        "those asked longest ago are asked again"
+    )
+    assert (await round_of([False] * 5)).values["with_actions"] is False
+    aws.answers("cloudwatch", "describe_alarms", {"MetricAlarms": [alarm(name) for name in names]})
+    aws.answers("cloudwatch", "list_alarm_mute_rules", {"AlarmMuteRuleSummaries": []})
+    assert (await probe.read(NOW)).values["with_actions"] is True, "no rule is active any more"
+
+
 async def test_what_is_switched_off_does_nothing(aws: StubbedAws) -> None:
     assert (await read(aws, ["a"], alarm("a", ActionsEnabled=False), muted=())).values["with_actions"] is False
 
