@@ -89,6 +89,8 @@ class Evaluator:
     def copy(self) -> Evaluator:
         twin = copy.copy(self)
         twin.times, twin.samples, twin.states = list(self.times), list(self.samples), list(self.states)
+        twin.before = copy.copy(self.before)
+        twin.sampler = self.sampler.copy(twin.before)
         return twin
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -39,6 +40,12 @@ class Sampler:
         self.before = before
         self._newest: _Deciding | None = None
         """Of the newest sample: most polls find everything as it was."""
+
+    def copy(self, before: BeforePhase | None) -> Sampler:
+        """One that judges by its own view of the time before the phase."""
+        twin = copy.copy(self)
+        twin.before = before
+        return twin
 
     def sample(self, readings: Readings, moment: datetime) -> Sample | None:
         """The outcome as of `moment`; None where it is unknown."""

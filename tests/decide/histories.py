@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -270,6 +271,54 @@ def alarm_at(step: int, rings: Sequence[tuple[int, int]]) -> Reading:
     return reading(when, {"ok": not ringing}, state_since=START + (turned + 1) * STEP)
 
 
+class Watching:
+    """A watch that decides and records step by step; while it is asleep nothing is read or decided.
+
+    `settled`: each situation is decided once more, and must be the last of its passes.
+    """
+
+    def __init__(self, made: Plan, entries: Sequence[Entry] = (), deeds: Deeds = NOTHING_ELSE, settled: bool = False):
+        self.plan = made
+        self.deeds = deeds
+        self.settled = settled
+        self.board, self.record = Board(made, START), Record(list(entries))
+        self.situation = decide(made, self.board, self.record, START)
+        self._period = int(made.probes["m"].period.total_seconds())
+        self._open = list(deeds.answers)
+
+    def copy(self) -> Watching:
+        """One that has seen the same, and goes on by itself."""
+        twin = copy.copy(self)
+        twin.board, twin.record = self.board.copy(), Record(list(self.record.entries))
+        twin._open = list(self._open)
+        return twin
+
+    def step(self, step: int, polls: tuple[Poll, Poll]) -> Situation | None:
+        """The situation after these polls; None while it is asleep."""
+        deeds, board, record = self.deeds, self.board, self.record
+        now = START + (step + 1) * STEP + timedelta(seconds=3)
+        if any(since <= step < until for since, until in deeds.asleep):
+            return None
+        for since, until in deeds.asleep:
+            if step == until:
+                board.gap(START + since * STEP + timedelta(seconds=3), now)
+        if deeds.rings is not None:
+            board.add("a", alarm_at(step, deeds.rings))
+        for name, poll in zip("mn", polls, strict=True):
+            answer = reading_of(poll, step, name, self._period)
+            if answer is not None:
+                board.add(name, answer)
+        record.extend(entry for when, entry in deeds.entries if when == step)
+        for due in [each for each in self._open if each.step <= step]:
+            if said := list(due.said(self.situation)):
+                record.extend(said)
+                self._open.remove(due)
+        self.situation, found = settle(self.plan, board, record, self.situation, now)
+        if self.settled and found:
+            assert not list(changes(self.situation, decide(self.plan, board, record, now))), "it settles in its passes"
+        return self.situation
+
+
 def ticks(
     made: Plan,
     day: Sequence[tuple[Poll, Poll]],
@@ -277,36 +326,22 @@ def ticks(
     deeds: Deeds = NOTHING_ELSE,
     *,
     settled: bool = False,
-) -> list[Situation]:
-    """Every situation of a day, decided and recorded as a watch does; while it is asleep nothing is read or decided.
-
-    `settled`: each is decided once more, and must be the last of its passes.
-    """
-    board, record = Board(made, START), Record(list(entries))
-    period = int(made.probes["m"].period.total_seconds())
-    situation = decide(made, board, record, START)
-    open_ = list(deeds.answers)
-    seen = []
+) -> Iterator[Situation]:
+    """Every situation of a day, decided and recorded as a watch does."""
+    watch = Watching(made, entries, deeds, settled)
     for step, polls in enumerate(day):
-        now = START + (step + 1) * STEP + timedelta(seconds=3)
-        if any(since <= step < until for since, until in deeds.asleep):
-            continue
-        for since, until in deeds.asleep:
-            if step == until:
-                board.gap(START + since * STEP + timedelta(seconds=3), now)
-        if deeds.rings is not None:
-            board.add("a", alarm_at(step, deeds.rings))
-        for name, poll in zip("mn", polls, strict=True):
-            answer = reading_of(poll, step, name, period)
-            if answer is not None:
-                board.add(name, answer)
-        record.extend(entry for when, entry in deeds.entries if when == step)
-        for due in [each for each in open_ if each.step <= step]:
-            if said := list(due.said(situation)):
-                record.extend(said)
-                open_.remove(due)
-        situation, found = settle(made, board, record, situation, now)
-        if settled and found:
-            assert not list(changes(situation, decide(made, board, record, now))), "it settles in its passes"
-        seen.append(situation)
-    return seen
+        if (situation := watch.step(step, polls)) is not None:
+            yield situation
+
+
+def beside(night: Night, other: Day, entries: Sequence[Entry] = ()) -> Iterator[tuple[Situation, Situation]]:
+    """The situations of a night and of another day of it, from where they differ on: until then it is watched once."""
+    first = next((at for at, polls in enumerate(night.day) if polls != other[at]), len(other))
+    watch = Watching(night.plan, entries, night.deeds)
+    for step in range(first):
+        watch.step(step, other[step])
+    twin = watch.copy()
+    for step in range(first, len(other)):
+        one, two = watch.step(step, night.day[step]), twin.step(step, other[step])
+        if one is not None and two is not None:
+            yield one, two

@@ -32,6 +32,19 @@ def test_a_copy_decides_alike_and_what_happens_to_one_is_nothing_to_the_other() 
     assert (twin.copy().readings.gaps, twin.started_at) == ([(later, later + STEP)], third.started_at)
 
 
+def test_what_one_of_them_comes_to_know_of_the_time_before_is_nothing_to_the_other() -> None:
+    ringing = trigger("alarm", "!m.ok")
+    scene = Scene(ringing)
+    scene.tick()
+    twin = scene.board.copy()
+    older, newer = reading(at(-15), {"ok": False}), reading(at(15), {"ok": False})
+    for board, known in ((twin, [older, newer]), (scene.board, [newer])):
+        for each in known:
+            board.add("m", each)
+    states = [decide(scene.plan, board, scene.record, at(15)).criterion("alarm") for board in (twin, scene.board)]
+    assert [each.pre_existing is not None for each in states] == [True, False]
+
+
 def filled() -> Scene:
     return Scene(ERRORS, success("fine", "m.ok", stale_after=None), probes=(probe("m"),)).feed("0x3")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -20,6 +20,7 @@ from decide.histories import (
     Night,
     Poll,
     Rule,
+    beside,
     nights,
     plan_of,
     reading_of,
@@ -58,8 +59,8 @@ PRE = [PhaseBegan(START, Phase.PRE_DEPLOY)]
 LOUD = st.sampled_from([Reason.TIMEOUT, Reason.ACCESS_DENIED, Reason.NOT_FOUND])
 
 
-def never_toward_go(before: Sequence[Situation], after: Sequence[Situation]) -> None:
-    for one, other in zip(before, after, strict=True):
+def never_toward_go(pairs: Iterable[tuple[Situation, Situation]]) -> None:
+    for one, other in pairs:
         words = f"{one.verdict.word} -> {other.verdict.word} at {one.now - START}"
         assert RANK[other.verdict.word] <= RANK[one.verdict.word], words
 
@@ -73,7 +74,7 @@ def test_turning_a_good_sample_into_unknown_never_moves_the_verdict_toward_go(
     night: Night, turns: list[tuple[int, int]], reason: Reason
 ) -> None:
     worse = night.worse(turns, reason, good_alone=True)
-    never_toward_go(ticks(night.plan, night.day, deeds=night.deeds), ticks(night.plan, worse, deeds=night.deeds))
+    never_toward_go(beside(night, worse))
 
 
 @QUICK
@@ -81,10 +82,7 @@ def test_turning_a_good_sample_into_unknown_never_moves_the_verdict_toward_go(
 def test_before_deployment_too(night: Night, turns: list[tuple[int, int]], reason: Reason) -> None:
     """For want of traffic a trigger is excused there, so other reasons are drawn."""
     worse = night.worse(turns, reason, good_alone=True)
-    never_toward_go(
-        ticks(night.plan, night.day, PRE, night.deeds),
-        ticks(night.plan, worse, PRE, night.deeds),
-    )
+    never_toward_go(beside(night, worse, PRE))
 
 
 @QUICK
@@ -94,14 +92,14 @@ def test_turning_any_sample_into_a_bad_one_never_moves_the_verdict_toward_go(
 ) -> None:
     """Where no trigger opted in to roll back blind: there, being seen to breach is milder than not being seen."""
     worse = night.worse(turns, WORST, good_alone=False)
-    never_toward_go(ticks(night.plan, night.day, deeds=night.deeds), ticks(night.plan, worse, deeds=night.deeds))
+    never_toward_go(beside(night, worse))
 
 
 @QUICK
 @given(rule_sets(), DAYS)
 def test_a_stricter_threshold_never_moves_it_toward_go(ruled: list[Rule], day: list[tuple[Poll, Poll]]) -> None:
     """Where no trigger opted in to roll back blind: there, being seen to breach is milder than not being seen."""
-    never_toward_go(ticks(plan_of(ruled), day), ticks(plan_of(ruled, strict=1), day))
+    never_toward_go(zip(ticks(plan_of(ruled), day), ticks(plan_of(ruled, strict=1), day), strict=True))
 
 
 @QUICK
@@ -122,7 +120,7 @@ def test_a_stream_of_only_unknown_never_gives_go_nor_rollback_unless_opted_in(
 @given(rule_sets(opt_in=True), DAYS)
 def test_go_has_held_without_a_break_for_the_whole_dwell(ruled: list[Rule], day: list[tuple[Poll, Poll]]) -> None:
     made = plan_of(ruled)
-    seen = ticks(made, day)
+    seen = list(ticks(made, day))
     for number, situation in enumerate(seen):
         if situation.verdict.word is not Word.GO:
             continue
