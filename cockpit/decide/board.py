@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from cockpit.decide.because import Explanation
 from cockpit.decide.evaluation import Evaluation, Evaluator, Subject
-from cockpit.decide.explanation import explain_past
 from cockpit.decide.readings import POLLS_KEPT, Readings
 from cockpit.plan.model import Plan
 from cockpit.plan.step_graph import StepGraphs
@@ -73,8 +72,7 @@ class Board:
         version = evaluator.version, reached is not None and reached.broken
         explained = self._explained.get(subject.id)
         if explained is None or explained[0] != version:
-            because = evaluator.explain(reached, self.readings)
-            explained = version, explain_past(because, reached) if reached is not None and evaluator.past else because
+            explained = version, evaluator.explain(reached, self.readings)
             self._explained[subject.id] = explained
         return evaluator.evaluation(self.readings, reached, explained[1], now)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import takewhile
 from typing import TypeVar, assert_never, get_args
 
@@ -41,7 +42,7 @@ from cockpit.decide.gate_votes import tally
 from cockpit.decide.shortened import renews, shortened, shortens
 from cockpit.decide.time_doubt import as_stated, holds_back, time_doubt
 from cockpit.decide.withheld import may_be_withdrawn
-from cockpit.plan.model import Gate, Person, Phase, Plan
+from cockpit.plan.model import Ask, Gate, Person, Phase, Plan
 
 LONGEST_WAIVER = timedelta(hours=12)
 CHOICES = ("go", "no-go", "hold")
@@ -203,10 +204,22 @@ class Rules:
         self.rehearsal = record.rehearsal
         self._needs_keys = plan.production and not record.claimed_because
         self.now = now
-        self._people = {person.id: person for person in plan.people}
-        self._asks = plan.asks()
-        self._polls = {gate.id: gate.poll.roles for gate in plan.gates}
-        self._deciding = deciding_roles(plan)
+
+    @cached_property
+    def _people(self) -> dict[str, Person]:
+        return {person.id: person for person in self.plan.people}
+
+    @cached_property
+    def _asks(self) -> dict[str, Ask]:
+        return self.plan.asks()
+
+    @cached_property
+    def _polls(self) -> dict[str, tuple[str, ...]]:
+        return {gate.id: gate.poll.roles for gate in self.plan.gates}
+
+    @cached_property
+    def _deciding(self) -> tuple[str, ...]:
+        return deciding_roles(self.plan)
 
     def objection(self, entry: Entry) -> str:
         """Why an entry does not count; empty if it does. That it is a copy of another, `counted` finds."""

@@ -251,6 +251,8 @@ class Evaluator:
         return standing(self.reached, now)
 
     def explain(self, reached: MachineState | None, readings: Readings) -> Explanation:
+        if reached is not None and self.past:
+            return self.explainer.past(reached)
         return self.explainer.explain(reached, self.observed, readings)
 
     def evaluation(

@@ -39,7 +39,7 @@ def excerpt(line: str) -> str:
     >>> excerpt("until 18:48  RequestCount Sum 72"), excerpt("(service web) has reached a steady state.")
     ('', '')
     """
-    if _PERIOD.match(line):
+    if not line or _PERIOD.match(line):
         return ""
     bare = _SERVER.sub(r"\1:\2: ", " ".join(_TIME.sub("", line).split()))
     if _COUNTS.match(bare) or _AS_USUAL.match(bare):

@@ -32,6 +32,8 @@ class Explainer:
         self._comparisons = condition.comparisons if condition else ()
         self._thresholds = tuple(threshold(probes, comparison) for comparison in self._comparisons)
         self._fields = [self._asked(*path) for path in (condition.paths if condition else ())]
+        self._worded: tuple[tuple[Observed, ...], str] = (), ""
+        """The values explained last, and their words: most readings find everything as it was."""
 
     def observed(self, readings: Readings) -> tuple[Observed, ...]:
         """The values it looks at as the newest polls saw them. Changes only when one of them does."""
@@ -45,7 +47,7 @@ class Explainer:
         latest = [reading for probe in self._names if (reading := readings.latest(probe)) is not None]
         known_until = [at for probe in self._names if (at := readings.histories[probe].newest_data_at) is not None]
         evidence = latest[0].evidence if latest else None
-        line = _line(seen, progress)
+        line = self._values(seen) + _window(progress)
         behind = _behind(seen, readings)
         hinting = next((each for each in behind if each.hint), Evidence())
         return Explanation(
@@ -66,6 +68,16 @@ class Explainer:
             done_in=hinting.done_in,
             times=_times(reached),
         )
+
+    def past(self, reached: MachineState) -> Explanation:
+        """Of what is no longer judged: how it was at its end. What its probes read now says nothing about it."""
+        line = f"judged until {formatting.clock(reached.data_at)}, {reached.state.label} then"
+        return Explanation(line, self._source, samples=reached.samples, probes=self._names, data_at=reached.data_at)
+
+    def _values(self, seen: tuple[Observed, ...]) -> str:
+        if self._worded[0] is not seen:
+            self._worded = seen, ", ".join(each.shown for each in sorted(seen, key=lambda each: not each.against))
+        return self._worded[1]
 
     def _asked(self, probe: str, name: str) -> _Asked:
         """A value with what it is to be."""
@@ -128,12 +140,6 @@ class _Asked:
         return Observed(path, None, text, unit, meaning, why, limit=limit)
 
 
-def explain_past(because: Explanation, reached: MachineState) -> Explanation:
-    """The explanation of what is no longer judged: how it was at its end. What its probes read now says nothing about it."""
-    line = f"judged until {formatting.clock(reached.data_at)}, {reached.state.label} then"
-    return Explanation(line, because.condition, samples=reached.samples, probes=because.probes, data_at=reached.data_at)
-
-
 def _behind(seen: tuple[Observed, ...], readings: Readings) -> list[Evidence]:
     """The evidence of the values that are against; that of a probe that is fine would mislead."""
     probes = dict.fromkeys(each.path.partition(".")[0] for each in seen if each.against)
@@ -180,13 +186,14 @@ def progress_of(criterion: Criterion, reached: MachineState | None) -> Progress 
     return Progress(verb, have, need, reached.samples, criterion.min_samples, criterion.within, reached.inside.time)
 
 
-def _line(seen: tuple[Observed, ...], progress: Progress | None) -> str:
-    line = ", ".join(each.shown for each in sorted(seen, key=lambda each: not each.against))
-    if progress is not None and progress.need:
-        line += f"; {progress.verb} {formatting.duration(progress.have)} of {_needed(progress)}"
-    if progress is not None and progress.samples < progress.min_samples:
-        line += f", {progress.samples} of {progress.min_samples} samples"
-    return line
+def _window(progress: Progress | None) -> str:
+    """How far it is, as the end of a line."""
+    if progress is None:
+        return ""
+    window = f"; {progress.verb} {formatting.duration(progress.have)} of {_needed(progress)}" if progress.need else ""
+    if progress.samples < progress.min_samples:
+        window += f", {progress.samples} of {progress.min_samples} samples"
+    return window
 
 
 def _needed(progress: Progress) -> str:

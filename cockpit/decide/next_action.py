@@ -19,7 +19,7 @@ _MIGRATION = "migration"
 
 def next_actions(plan: Plan, situation: Situation) -> tuple[NextAction, ...]:
     """One for each person of the plan, in its order; one for whoever is there where it names nobody."""
-    moment = _Moment(plan, situation, frozenset(deciding_roles(plan)))
+    moment = _Moment(plan, situation, frozenset(deciding_roles(plan)), unsigned(situation))
     calm = situation.verdict.latch is None and situation.verdict.under_way is None
     moment = (
         replace(moment, soon=next(moment.breaching(), None), left=next(moment.left_over(), None)) if calm else moment
@@ -64,7 +64,12 @@ def deploying(runbook: Sequence[StepStatus]) -> Iterator[int]:
 
 def open_lines(situation: Situation, roles: Iterable[str]) -> list[Line]:
     """Items and criteria of this phase whose sign-off is missing and which somebody in one of `roles` may give."""
-    held, before = frozenset(roles), situation.verdict.phase is Phase.PRE_DEPLOY
+    return _of_roles(unsigned(situation), roles)
+
+
+def unsigned(situation: Situation) -> Sequence[Line]:
+    """Items and criteria of this phase whose sign-off is missing, whoever may give it."""
+    before = situation.verdict.phase is Phase.PRE_DEPLOY
     lines: list[Line] = [
         item
         for section in situation.sections
@@ -73,9 +78,12 @@ def open_lines(situation: Situation, roles: Iterable[str]) -> list[Line]:
         if item.sign_off and item.check is not Check.WAIVED
     ]
     lines += [each for each in situation.criteria if not before and each.sign_off]
-    return [
-        each for each in lines if each.sign_off and not each.sign_off.given and not held.isdisjoint(each.sign_off.roles)
-    ]
+    return [each for each in lines if each.sign_off and not each.sign_off.given]
+
+
+def _of_roles(lines: Sequence[Line], roles: Iterable[str]) -> list[Line]:
+    held = frozenset(roles)
+    return [each for each in lines if each.sign_off and not held.isdisjoint(each.sign_off.roles)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,7 @@ class _Moment:
     plan: Plan
     situation: Situation
     deciding: frozenset[str]
+    unsigned: Sequence[Line]
     soon: NextAction | None = None
     """The same for everybody, before all else: what trips soon."""
     left: NextAction | None = None
@@ -92,7 +101,7 @@ class _Moment:
 
     def of(self, person: Person) -> NextAction:
         found = next(self._in_order(person), None)
-        return replace(found or NextAction(Act.WAIT, ""), by=person.id)
+        return NextAction(Act.WAIT, "", person.id) if found is None else replace(found, by=person.id)
 
     def _in_order(self, person: Person) -> Iterator[NextAction]:
         verdict = self.situation.verdict
@@ -193,7 +202,7 @@ class _Moment:
                 yield NextAction(Act.ACKNOWLEDGE, what, role=role, owed=owed, subject=each.id)
 
     def _sign(self, person: Person) -> Iterator[NextAction]:
-        lines = open_lines(self.situation, person.roles)
+        lines = _of_roles(self.unsigned, person.roles)
         if not lines:
             return
         critical = [each for each in lines if isinstance(each, ItemStatus) and each.killer]

@@ -60,22 +60,19 @@ class Meaning:
 
 
 class Shown(StrEnum):
-    """A word that is shown, defined as `NAME = "TEXT", Meaning(...)`."""
+    """A word that is shown, defined as `NAME = "TEXT", Meaning(...)`.
+
+    >>> State.PENDING.label, Check.PENDING.label, str(State.PENDING)
+    ('BREACHING', 'TO SIGN', 'PENDING')
+    """
 
     meaning: Meaning
+    label: str
+    """What people read; the text itself is what journals and JSON keep."""
 
     def __new__(cls, text: str, meaning: Meaning | None = None) -> Self:
         """Called for each member as it is defined; a look-up by text (`Check("PASS")`) never comes here."""
         return cls._defined(text, meaning)
-
-    @property
-    def label(self) -> str:
-        """What people read; the text itself is what journals and JSON keep.
-
-        >>> State.PENDING.label, Check.PENDING.label, str(State.PENDING)
-        ('BREACHING', 'TO SIGN', 'PENDING')
-        """
-        return self.meaning.label or str(self)
 
     @classmethod
     def _defined(cls, text: str, meaning: Meaning | None) -> Self:
@@ -84,6 +81,7 @@ class Shown(StrEnum):
         member = str.__new__(cls, text)
         member._value_ = text
         member.meaning = meaning
+        member.label = meaning.label or text
         return member
 
 

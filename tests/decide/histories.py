@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from decide.scene import START, STEP, blind, plan, probe, reading, seconds, success, trigger
+from decide.scene import PEOPLE, START, STEP, blind, plan, probe, reading, seconds, success, trigger
 from hypothesis import strategies as st
 
 from cockpit.decide.board import Board
@@ -33,6 +33,8 @@ RATES, COUNTS = (0.1, 0.05, 0.02), (1, 2, 3)
 """From lenient to strict."""
 
 ALARM = "alarm"
+ANN = next(person for person in PEOPLE if person.id == "ann")
+"""States everything there is to state."""
 
 Poll = int | Reason | None
 """A level, a reason for not knowing, or nothing at all."""
@@ -125,7 +127,8 @@ def plan_of(ruled: Sequence[Rule], strict: int = 0, period: int = 0, alarm: int 
     criteria = [rule.criterion(f"c{number}", strict) for number, rule in enumerate(ruled)]
     if alarm is not None:
         criteria.append(trigger(ALARM, "!a.ok", hold_for=alarm, clear_for=30))
-    return plan(*criteria, dwell=30, probes=(probe("m", period=period, settle=period), probe("n"), probe("a")))
+    probes = probe("m", period=period, settle=period), probe("n"), probe("a")
+    return plan(*criteria, dwell=30, probes=probes, people=(ANN,))
 
 
 def reading_of(poll: Poll, step: int, probe: str, period: int = 0) -> Reading | None:

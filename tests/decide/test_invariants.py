@@ -61,8 +61,8 @@ LOUD = st.sampled_from([Reason.TIMEOUT, Reason.ACCESS_DENIED, Reason.NOT_FOUND])
 
 def never_toward_go(pairs: Iterable[tuple[Situation, Situation]]) -> None:
     for one, other in pairs:
-        words = f"{one.verdict.word} -> {other.verdict.word} at {one.now - START}"
-        assert RANK[other.verdict.word] <= RANK[one.verdict.word], words
+        before, after = one.verdict.word, other.verdict.word
+        assert RANK[after] <= RANK[before], f"{before} -> {after} at {one.now - START}"
 
 
 TURNS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 1)), min_size=1, max_size=3)
