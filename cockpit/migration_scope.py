@@ -5,12 +5,12 @@ It stands below the plan and the migration, so that a worker loads no plan to le
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from probes.frozen import frozen
 
 MIB = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MigrationTable:
     """One table whose files move, and what its columns are called."""
 
@@ -26,7 +26,7 @@ class MigrationTable:
     region: str = "s3Region"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """What the migration may take of the world. 0 means no limit of its own."""
 
@@ -42,7 +42,7 @@ class Limits:
     """Of all workers together; S3 takes 3,500 writes a second for one prefix."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Storage:
     """How objects are put into the bucket; both clients honour it."""
 
@@ -55,7 +55,7 @@ class Storage:
     requester_pays: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EcsTask:
     """How workers run as ECS tasks: RunTask with these, and the image the task definition names."""
 

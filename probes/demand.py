@@ -9,7 +9,6 @@ import hashlib
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 from probes.clients.proxies import through
 from probes.clients.restricted import address_in, is_restricted
+from probes.frozen import frozen
 from probes.held_files import digest_of, files_in
 from probes.known_secrets import hide
 
@@ -30,7 +30,7 @@ class Does(StrEnum):
     WRITES = "writes"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@frozen(order=True)
 class Demand:
     """One thing a probe would do. `what` is for people: it names hosts, files and parameters, never a secret's value."""
 
@@ -45,7 +45,7 @@ class Demand:
         return f"{self.does} {self.what}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """What a plan asks of one probe, and the folder the plan is in."""
 
@@ -69,7 +69,7 @@ def _always(_: Any) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Runs:
     """Runs the program a parameter names; `arguments` and `environment` name what else a plan gives it, where it may.
 
@@ -100,7 +100,7 @@ class Runs:
                 yield Demand(Does.RUNS, hide(f"{file.resolve()} {now}"), file=str(file))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sends:
     """Sends parameters to the host, or the hosts, that `to` names.
 
@@ -121,7 +121,7 @@ class Sends:
             yield Demand(Does.SENDS, f"{', '.join(sent)} with values of the environment to {host}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SendsKey:
     """Sends a key, kept in the environment or in Secrets Manager, to the host that `to` names."""
 
@@ -171,7 +171,7 @@ def variables_read(rules: Iterable[Rule], params: object) -> Iterator[str]:
             yield from getattr(params, rule.environment)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Connects:
     """Signs in with a connection string. libpq adds passwords and keys of its own files, so that it always is a demand."""
 
@@ -183,7 +183,7 @@ class Connects:
             yield from connecting(dsn, self.dsn, asked.folder)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReadsFile:
     """Reads the file or folder a parameter names: a demand where it is outside the plan's folder.
 
@@ -198,7 +198,7 @@ class ReadsFile:
             yield Demand(Does.READS, place(found))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Writes:
     """Changes something in the world: `what`, followed by the host or name that `where` holds."""
 

@@ -7,7 +7,6 @@ import inspect
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from itertools import pairwise
@@ -18,6 +17,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from probes.frozen import frozen
 from probes.probe import Probe
 
 _DSN = '"${env:DATABASE_URL}"'
@@ -153,7 +153,7 @@ _OF_ONE: Mapping[tuple[str, str], str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parameter:
     """One parameter, as people read it."""
 

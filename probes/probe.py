@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from probes.clients.arns import last_part, log_group
 from probes.demand import Rule
+from probes.frozen import frozen
 from probes.known_secrets import hide
 from probes.reading import Evidence, Field, Reading, Unknown, Value, checked
 
@@ -63,7 +64,7 @@ class WritingParams(Params):
 P = TypeVar("P", bound=Params)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Least:
     """Below so many, counted `within` each window, `fields` are LOW_VOLUME."""
 

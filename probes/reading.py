@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Self
 
+from probes.frozen import frozen
+
 Value = bool | int | float | str | datetime | tuple[str, ...]
 """What a field may hold. Nothing else enters a condition: never None, NaN, an infinity or an empty tuple."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Traits:
     """What follows from a reason. Each default is false, so a new reason counts as serious until it is listed as harmless."""
 
@@ -81,7 +83,7 @@ class Reason(StrEnum):
     OBSERVER_GAP = "OBSERVER_GAP", Traits("the cockpit was not watching", is_own=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bounds:
     """Between what a number must lie though it is not known, both ends included."""
 
@@ -89,7 +91,7 @@ class Bounds:
     high: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unknown:
     """One thing that could not be seen: the reason, the detail as the world put it (redacted), and what to do next."""
 
@@ -115,7 +117,7 @@ class Unknown:
         return self.detail if self.reason.traits.is_own else f"{self.reason}: {self.detail}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Evidence:
     """How a reading was made, so that a person can make it again. Redacted; safe to show, log and keep."""
 
@@ -131,7 +133,7 @@ class Evidence:
     """The part of the cockpit that does what the hint says: "migration"; empty where none does."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reading:
     """What one probe saw, once.
 
@@ -164,7 +166,7 @@ class Unseen(Exception):  # noqa: N818 - not an error of ours: the world could n
         self.unknown = unknown
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Field:
     """One thing a probe reports. `type` is bool, int, float, str, datetime or tuple (of str).
 

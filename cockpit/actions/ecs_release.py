@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,12 +12,13 @@ from probes.aws.ecs_rollout import baking, strategy_of
 from probes.aws.ecs_task_sets import ECS, controller_of, is_alone, primary, task_sets, where_to_look
 from probes.aws.image_names import added_by_aws, own, served_by
 from probes.clients.clients import Clients
+from probes.frozen import frozen
 from probes.reading import Reason, Unknown, Unseen
 
 _AT_ONCE = 100
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Release:
     task_definition: str
     """ARN with its revision."""

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from cockpit.actions.ecs_release import Release, goes_back_to, replaced, running, status_of
@@ -23,6 +23,7 @@ from cockpit.plan.step_action import EcsService
 from probes.aws.ecs_task_sets import CODE_DEPLOY, ECS
 from probes.aws.image_names import in_ecr, short_digests
 from probes.clients.clients import Clients
+from probes.frozen import frozen
 from probes.reading import Reason, Unseen
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class RollbackRefused(Exception):  # noqa: N818 - what became of it
     """It was not begun, or did not end as it should; the message says why and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Looked:
     """Both ends of a rollback, as the world has them now, and what was looked at to say so."""
 

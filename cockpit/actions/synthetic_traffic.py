@@ -20,6 +20,7 @@ from cockpit.engine.tasks import end
 from cockpit.engine.trusted_plans import TrustedPlans
 from cockpit.plan.step_action import StepAction, Synthetic, SyntheticRequest
 from probes.clients.clients import Clients
+from probes.frozen import frozen
 from probes.reading import Unseen
 
 AGENT = "cutover-cockpit-synthetic"
@@ -44,7 +45,7 @@ class Sent:
         return f"{self.sent} sent: {self.below_500} answered, {self.failed} with a 5xx, {self.unanswered} not answered"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrafficProposal:
     """To start the traffic, or to stop it before its time."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
@@ -30,6 +30,7 @@ from probes.aws.logs_query import LogsQueryParams
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.threads import run_loop
 from probes.clients.writing_role import WritingRole, writing_role
+from probes.frozen import frozen
 from probes.reading import Reading, Reason, Unknown, Unseen
 from probes.registry import find
 
@@ -41,7 +42,7 @@ _QUIET = frozenset({Reason.LOW_VOLUME, Reason.WARMING})
 """The probe works, there is only no data yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnseenFields:
     """Fields of one probe that cannot be seen, for one reason."""
 
@@ -54,7 +55,7 @@ class UnseenFields:
     quiet: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProbeDiagnosis:
     """One probe, and what it could not see of what the plan asks it for."""
 
@@ -67,7 +68,7 @@ class ProbeDiagnosis:
         return all(one.quiet for one in self.blind)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unevaluated:
     """A criterion or item, and the fields of it that cannot be seen."""
 

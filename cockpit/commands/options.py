@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, get_args
 
@@ -19,6 +18,7 @@ from cockpit.plan.source.source_file import STDIN
 from cockpit.plan.source.vars_file import read_vars
 from probes.clients.child_process import GIVEN_VARS
 from probes.clients.clients import AwsOptions
+from probes.frozen import frozen
 
 Form = Literal["text", "json"]
 PhaseText = Literal["pre_deploy", "post_deploy"]
@@ -168,7 +168,7 @@ ALLOWED_SIGNERS = click.option(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LiveOptions:
     """How a live system is reached: what `--profile`, `--region`, `--phase` and `--var` say."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -14,12 +14,13 @@ from cockpit.decide.estimates import measured as worded
 from cockpit.engine.earlier_steps import earlier_steps, measured, plans_recorded, rehearsals
 from cockpit.journal.entry import Type, as_text
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root, writers
+from probes.frozen import frozen
 
 JSON_VERSION = 1
 """Of what `--format json` prints. Members may be added to it; none changes its meaning or goes."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Summary:
     name: str
     path: str
@@ -59,7 +60,7 @@ def list_(form: Form, *, durations: bool) -> int:
     return 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _StepDuration:
     plan: str
     step: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -49,6 +49,7 @@ from cockpit.stories.played_faults import UnknownPlayedFault
 from cockpit.stories.tour import STAGES, closing_card, opening_card, stage_now, tour_line
 from cockpit.tui.terminal_settings import Settings
 from cockpit.tui.terminal_streams import no_terminal
+from probes.frozen import frozen
 from probes.reading import Reason
 
 TOUR = "YOUR FIRST NIGHT"
@@ -189,7 +190,7 @@ def main(
         return INTERRUPTED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RehearsalOptions:
     """How a scenario is run."""
 

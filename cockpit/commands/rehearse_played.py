@@ -30,13 +30,14 @@ from cockpit.stories.story_clock import StoryClock
 from cockpit.stories.story_file import Story, load_story
 from cockpit.stories.story_run import StoryRun, run_with
 from cockpit.tui.terminal_settings import Settings
+from probes.frozen import frozen
 from probes.periods import parse_duration
 
 FAULT_AFTER = timedelta(minutes=5)
 """After the deployment began: where `--fault` names no time of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlayedOptions:
     """How a played rehearsal is run."""
 

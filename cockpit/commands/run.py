@@ -6,7 +6,6 @@ import os
 import shlex
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -42,6 +41,7 @@ from cockpit.plan.model import Plan
 from cockpit.plan.signing_keys import without_keys
 from cockpit.tui.terminal_settings import Settings
 from cockpit.tui.terminal_streams import no_terminal
+from probes.frozen import frozen
 
 
 @click.command("run")
@@ -111,7 +111,7 @@ def main(
         return USAGE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordOptions:
     """Whose record is kept, and where."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,10 @@ from cockpit.plan.load import PlanError
 from cockpit.plan.model import VERDICT
 from cockpit.stories.story_file import load_story
 from cockpit.stories.story_run import play_through
+from probes.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """How one story ended, as text."""
 

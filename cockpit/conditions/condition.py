@@ -22,6 +22,7 @@ from typing import Any
 from cockpit.conditions import bounds, tokens
 from cockpit.conditions.cel_engine import load_compiler
 from cockpit.conditions.tokens import Token
+from probes.frozen import frozen
 from probes.reading import Field, Reading, Reason, Unknown, Value, is_hollow
 from probes.suggestion import suggestion
 
@@ -51,7 +52,7 @@ class ConditionError(ValueError):
         self.length = max(1, length)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Comparison:
     """A comparison of one path with one literal, the path first."""
 
@@ -60,7 +61,7 @@ class Comparison:
     literal: float | bool | str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """True, False, or None for unknown with the reason."""
 

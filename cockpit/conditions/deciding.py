@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from cockpit.conditions import tokens
@@ -18,12 +18,13 @@ from cockpit.conditions.condition import (
     compile_condition,
 )
 from cockpit.conditions.tokens import Token
+from probes.frozen import frozen
 from probes.reading import Value
 
 _OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Operand:
     """One operand: the paths it reads, and what it compares. None: it is more than a path with a literal."""
 
@@ -58,7 +59,7 @@ def _by_probe(values: Mapping[str, Value]) -> Mapping[str, Mapping[str, Value]]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Group:
     all_of: bool
     parts: tuple[_Group | Operand, ...]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from probes.frozen import frozen
 
 FUNCTIONS = frozenset({"size", "int", "double", "string", "timestamp", "duration"})
 COMPREHENSIONS = frozenset({"all", "exists", "exists_one", "map", "filter"})
@@ -65,7 +66,7 @@ _PRINTED = frozenset("\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb")
 _UNITS = frozenset({"ms", "s", "sec", "m", "min", "h", "d", "kb", "mb", "gb", "kib", "mib", "gib"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Token:
     """One word of the source; `kind` is string, number, name or mark."""
 
@@ -78,7 +79,7 @@ class Token:
         return self.start + len(self.text)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refusal:
     """Why a word cannot be used."""
 

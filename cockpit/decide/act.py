@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from cockpit import formatting
+from probes.frozen import frozen
 
 
 class Act(StrEnum):
@@ -25,7 +25,7 @@ class Act(StrEnum):
     WAIT = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NextAction:
     """The one thing a person of the plan does next."""
 

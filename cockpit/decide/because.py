@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cockpit import formatting
+from probes.frozen import frozen
 from probes.reading import Unknown, Value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Observed:
     """One value a condition looks at, as seen now. `text` is ready to show ("4.2 %", "unknown: ACCESS_DENIED")."""
 
@@ -41,7 +41,7 @@ class Observed:
         return name if self.value is True else f"{name} {self.text}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Threshold:
     """A simple comparison of the condition, for the chart and the because-line: `errors.rate > 0.05`."""
 
@@ -52,7 +52,7 @@ class Threshold:
     """Ready to show: "> 5.0 %"."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Progress:
     """How far a window is: `have` of `need`, from `samples` of `min_samples` real samples."""
 
@@ -74,7 +74,7 @@ class Progress:
         return min(1.0, self.have / self.need)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Explanation:
     """Why a criterion or item is in its state: enough to judge it without opening a console."""
 

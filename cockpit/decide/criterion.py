@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -15,10 +15,11 @@ from cockpit.decide.situation import Badge, CriterionStatus, SignOffStatus
 from cockpit.decide.state_machine import MachineState, Trip
 from cockpit.decide.states import State
 from cockpit.plan.model import Criterion, Kind, Mode
+from probes.frozen import frozen
 from probes.reading import Unknown
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judged:
     """A criterion's status with what the verdict needs beside it."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cockpit import formatting
@@ -12,6 +11,7 @@ from cockpit.decide.readings import Readings
 from cockpit.decide.situation import StepStatus
 from cockpit.decide.states import StepState
 from cockpit.plan.model import Step
+from probes.frozen import frozen
 
 LEAST_PROGRESS = 0.02
 """Of a share from 0 to 1: less says nothing about a speed."""
@@ -19,7 +19,7 @@ LATELY = 1 / 3
 """The newest part of the time under way: its speed against that of all of it gives the range."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Estimate:
     """How long a step takes in all: at best, most likely, at worst."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cockpit import formatting
@@ -20,12 +20,13 @@ from cockpit.decide.sampling import Sampler
 from cockpit.decide.state_machine import MachineState, Sample, Trip, Window, next_state, standing
 from cockpit.decide.states import State
 from cockpit.plan.model import Criterion, Item, Kind, OnUnknown, ProbeSpec, Severity
+from probes.frozen import frozen
 from probes.reading import Reason, Unknown
 
 Subject = Criterion | Item
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Evaluation:
     """The result of evaluating one criterion or item at a moment, before waivers and sign-offs are applied."""
 

@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import TypeVar
 
 from cockpit.plan.model import Phase
+from probes.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proof:
     """What was verified about an entry. The default proves nothing: it is how an entry comes from a file."""
 
@@ -43,7 +44,7 @@ HERE = Proof(own=True)
 """Made in this process, not signed with a person's key."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@frozen(order=True)
 class Occurrence:
     """One time a thing happened: a trip of a trigger, or a decision (`DECISION`), by when it began. Statements name what they
     are about by it, and count for that alone.
@@ -58,7 +59,7 @@ DECISION = "decision"
 """Subject of the occurrence by which a dismissal withdraws an earlier decision."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class _Recorded:
     proof: Proof = field(default=HERE, compare=False, repr=False)
     """Never kept in a file: the journal finds it out again from the line."""
@@ -69,7 +70,7 @@ class _Recorded:
         return self.proof.key
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignOff(_Recorded):
     """A typed observation about one item, criterion or step."""
 
@@ -87,7 +88,7 @@ class SignOff(_Recorded):
     """The because-line that was on screen, and the digest of the readings behind it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Vote(_Recorded):
     at: datetime
     gate: str
@@ -101,7 +102,7 @@ class Vote(_Recorded):
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Waiver(_Recorded):
     """Suspends one criterion or item until `until`; then it re-arms itself."""
 
@@ -115,7 +116,7 @@ class Waiver(_Recorded):
     plan_digest: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Acknowledgement(_Recorded):
     """A named person has seen that this trigger was already true before the cutover, or its deployment, began."""
 
@@ -129,7 +130,7 @@ class Acknowledgement(_Recorded):
     """The one occurrence it covers, by when that began; None (as earlier versions wrote it) covers any."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision(_Recorded):
     """What a person decided: about a latched rollback "execute", "dismiss" or "fix_forward"; against the advice "proceed"; to
     begin a migration phase "migrate"; to read AWS under other credentials "accept_caller"."""
@@ -148,7 +149,7 @@ class Decision(_Recorded):
     """Of a dismissal: when it ends, and it covers what trips again until then. None: the trips it names, and no other."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepBegan(_Recorded):
     """A person started a step of the runbook or the rollback plan."""
 
@@ -159,7 +160,7 @@ class StepBegan(_Recorded):
     plan_digest: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepEnded(_Recorded):
     """How a step ended, and what was seen."""
 
@@ -186,7 +187,7 @@ LAST_SAFE_MOMENT = "last safe moment"
 """Subject of the changes of how a rollback fits into the change window; no id of a plan has spaces."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Happened(_Recorded):
     """Something the cockpit did or saw that no verdict rests on: an action, a phase or a guard of the migration."""
 
@@ -197,7 +198,7 @@ class Happened(_Recorded):
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepMeasured(_Recorded):
     """How long one step took in earlier records of plans of this name, as this cockpit found them when it began to watch."""
 
@@ -213,7 +214,7 @@ class StepMeasured(_Recorded):
     longest_s: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReleaseSeen(_Recorded):
     """What a service ran before its deployment: where a rollback goes back to."""
 
@@ -228,7 +229,7 @@ class ReleaseSeen(_Recorded):
     """What its tasks really ran, sorted, separated by spaces."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PhaseBegan(_Recorded):
     """The cutover entered a phase; criteria count only what is seen from here on."""
 
@@ -241,7 +242,7 @@ class PhaseBegan(_Recorded):
     plan_digest: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GateUsed(_Recorded):
     """A person began what a gate guards. The votes it rested on are spent by it, and stay as they were."""
 
@@ -256,7 +257,7 @@ class GateUsed(_Recorded):
     """Ready to show: "primary (on_call): go 12:31"."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PointOfNoReturn(_Recorded):
     """From here on a rollback loses data; `loses` names it. `undone`: from here on it loses nothing of that purge any more."""
 
@@ -267,7 +268,7 @@ class PointOfNoReturn(_Recorded):
     undone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change(_Recorded):
     """The verdict, a criterion or an item changed its word. `subject` is "verdict" for the verdict."""
 
@@ -280,7 +281,7 @@ class Change(_Recorded):
     """Of the verdict: the trips that now wait for a decision. None for all else, and as earlier versions wrote it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ObserverGap(_Recorded):
     """The cockpit was not watching between these times (machine asleep, network down)."""
 
@@ -288,7 +289,7 @@ class ObserverGap(_Recorded):
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LinesMissing(_Recorded):
     """From here on lines of other cockpits are known to be missing here: something may have been taken back in them."""
 
@@ -320,7 +321,7 @@ Statement = SignOff | Vote | Waiver | Acknowledgement | Decision | StepBegan | S
 """What a person states, by name. (The cockpit itself, without a name, may begin a phase and end a step.)"""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotCounted:
     """An entry that does not count, and why."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from cockpit import formatting
@@ -15,6 +15,7 @@ from cockpit.decide.readings import Readings
 from cockpit.decide.state_machine import MachineState
 from cockpit.decide.states import State
 from cockpit.plan.model import Criterion, Kind, ProbeSpec
+from probes.frozen import frozen
 from probes.reading import Evidence, Field, Reason, Unknown
 
 AFTER_GAP = "; it begins again with the next sample: there was a gap"
@@ -114,7 +115,7 @@ class Explainer:
         return f"trips {text}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Asked:
     """A value that a condition looks at."""
 

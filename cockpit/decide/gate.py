@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cockpit import formatting
@@ -15,6 +15,7 @@ from cockpit.decide.situation import GateStatus
 from cockpit.decide.states import GateState
 from cockpit.decide.time_doubt import as_stated
 from cockpit.plan.model import Gate, Person, Phase, Plan
+from probes.frozen import frozen
 
 GATE_OF_PHASE = {"copy": "migrate", "purge": "purge"}
 """Phase of the migration -> what the gates before it call it; the other phases have no gate."""
@@ -22,7 +23,7 @@ GOOD_FOR = timedelta(hours=1)
 """After that, what was stated and not begun is stated again."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Missing:
     """Why one gate does not let something begin."""
 
@@ -34,7 +35,7 @@ class Missing:
     """The gate does not count the vote of whoever begins it, and the initiator is not identified."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Opening:
     """What somebody stated to begin a phase of the migration, and whether the gates let it begin by that."""
 

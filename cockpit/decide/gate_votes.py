@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from cockpit import formatting
 from cockpit.decide.events import Vote
 from cockpit.plan.model import Gate
+from probes.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tally:
     """The newest vote of each person and role, and what is missing beside them."""
 

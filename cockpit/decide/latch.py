@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from cockpit.decide.counted import Counted
@@ -18,13 +18,14 @@ from cockpit.decide.shortened import ends_by, renews
 from cockpit.decide.situation import Latch
 from cockpit.decide.states import State, Word
 from cockpit.plan.model import VERDICT, Severity
+from probes.frozen import frozen
 
 ROLLING_BACK = frozenset(word for word in Word if word.calls_for_decision)
 COURSES = frozenset({"execute", "fix_forward"})
 """Choices that set the cutover on a course, which has an end; "dismiss" says that there is nothing to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cause:
     """An occurrence that calls for a rollback."""
 
@@ -49,7 +50,7 @@ class Cause:
         return self.since, self.trigger, self.first
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Standing:
     """What the trips and decisions of a phase come to."""
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from cockpit.plan.model import Criterion, ProbeSpec
+from probes.frozen import frozen
 from probes.reading import Reading
 
 ZERO = timedelta(0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limit:
     """How old what one probe saw may be."""
 
@@ -31,7 +32,7 @@ def own_limit(spec: ProbeSpec) -> Limit:
     return Limit(spec.stale_after, spec.settle if spec.period else ZERO)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """For one criterion: its limits by probe, and what a sample of a metric stands for."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cockpit import formatting
 from cockpit.decide.act import Act, NextAction
@@ -11,6 +11,7 @@ from cockpit.decide.counted import deciding_roles
 from cockpit.decide.situation import Badge, CriterionStatus, GateStatus, ItemStatus, Situation, StepStatus
 from cockpit.decide.states import Check, State, StepState, Word
 from cockpit.plan.model import Person, Phase, Plan
+from probes.frozen import frozen
 
 ANYBODY = Person("", "", ())
 Line = ItemStatus | CriterionStatus
@@ -86,7 +87,7 @@ def _of_roles(lines: Sequence[Line], roles: Iterable[str]) -> list[Line]:
     return [each for each in lines if each.sign_off and not held.isdisjoint(each.sign_off.roles)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Moment:
     """The situation, asked for one person at a time."""
 

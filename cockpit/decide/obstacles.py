@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
@@ -18,6 +17,7 @@ from cockpit.decide.states import Check, State
 from cockpit.decide.visibility import cause_line, cause_text
 from cockpit.decide.world_back import WorldBack
 from cockpit.plan.model import Kind, Phase
+from probes.frozen import frozen
 from probes.reading import Unknown
 
 NOTHING_SEEN = Explanation("")
@@ -38,7 +38,7 @@ class Urgency(IntEnum):
     """Time will settle it, or a vote that is wanted last."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Obstacle:
     """One thing that stands between now and GO."""
 
@@ -53,7 +53,7 @@ class Obstacle:
     """Why it cannot be seen; None where it can."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judgement:
     """All that the verdict rests on, at one moment."""
 

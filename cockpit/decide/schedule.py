@@ -6,7 +6,6 @@ A pure function of the plan, the record, what was read, and now. It is advice: n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cockpit.decide.counted import Counted
@@ -18,12 +17,13 @@ from cockpit.decide.timing import LAST, SOON, NightEnd, Schedule, StepTime, WayB
 from cockpit.plan.change_window import Opening
 from cockpit.plan.model import VERDICT, Phase, Plan, Step
 from cockpit.plan.step_graph import StepGraph, StepGraphs
+from probes.frozen import frozen
 
 _NOTHING = timedelta(0)
 Span = tuple[datetime, datetime]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seen:
     """What else was decided at that moment."""
 

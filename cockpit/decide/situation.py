@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -17,6 +17,7 @@ from cockpit.exit_codes import COULD_NOT_JUDGE
 from cockpit.plan.model import Kind, Phase, Severity
 from cockpit.plan.position import Position
 from cockpit.plan.step_action import StepAction
+from probes.frozen import frozen
 from probes.reading import Reason, Unknown, Value
 
 
@@ -31,7 +32,7 @@ class Badge(StrEnum):
     """The time in which it is judged is over, and it was seen to be good at the end of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CriterionStatus:
     id: str
     title: str
@@ -62,7 +63,7 @@ class CriterionStatus:
         return self.ok_since is not None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignOffStatus:
     """The sign-off of an item or criterion: what is asked, and the one that counts now (or why the last one does not)."""
 
@@ -85,7 +86,7 @@ class SignOffStatus:
         return self.at is not None and not self.stale
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ItemStatus:
     id: str
     title: str
@@ -104,7 +105,7 @@ class ItemStatus:
     ok_since: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SectionStatus:
     title: str
     phase: Phase
@@ -115,7 +116,7 @@ class SectionStatus:
         return sum(item.check.meaning.done for item in self.items)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GateStatus:
     """A poll by role: passed when enough people of its roles voted go and nobody voted no-go or hold."""
 
@@ -150,7 +151,7 @@ class GateStatus:
         return GateState.PASSED if self.passed else GateState.OPEN
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepStatus:
     """One step of the runbook or the rollback plan: what to do, and how it went."""
 
@@ -178,7 +179,7 @@ class StepStatus:
         return ended and (self.sign_off is None or self.sign_off.given)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServiceRelease:
     """What one service runs, and what it ran before its deployment."""
 
@@ -201,7 +202,7 @@ class ServiceRelease:
         return bool(self.runs and self.before) and self.runs != self.before
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProbeStatus:
     """What one probe can and cannot see now."""
 
@@ -230,7 +231,7 @@ class ProbeStatus:
         return self.visibility in (Visibility.STALE, Visibility.BLIND, Visibility.WAITING)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RootCause:
     """One cause seen by many: credentials expired, DNS down. Shown once, with the count."""
 
@@ -242,7 +243,7 @@ class RootCause:
     """Ids of the criteria and items it blinds."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PathStep:
     """One thing missing for GO: what, and when it can be there (None: no estimate, a person or the world must act)."""
 
@@ -252,7 +253,7 @@ class PathStep:
     who: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sight:
     """How much of what decides can be seen now. "All green" and "all blind" must never look alike."""
 
@@ -266,7 +267,7 @@ class Sight:
         return self.visible / self.enforced if self.enforced else 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Latch:
     """A ROLLBACK that stays until a named person decides. `undecided` is how long it has waited."""
 
@@ -277,7 +278,7 @@ class Latch:
     """What a decision names to answer it: of each trigger the newest trip; those before it go with it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     word: Word
     since: datetime
@@ -313,7 +314,7 @@ class Verdict:
         return self.word.exit_code if self.judged or self.word is not Word.HOLD else COULD_NOT_JUDGE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Situation:
     now: datetime
     started_at: datetime

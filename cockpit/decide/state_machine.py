@@ -8,7 +8,7 @@ tables of both machines.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cockpit.decide.before_phase import NONE, Paths
@@ -16,9 +16,10 @@ from cockpit.decide.limits import ZERO, Limits
 from cockpit.decide.states import State
 from cockpit.decide.window import NOTHING, Seen
 from cockpit.plan.model import Criterion, Kind
+from probes.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sample:
     """One real outcome. `moment` is the data time it was taken at, `observed_at` when we knew.
 
@@ -40,7 +41,7 @@ class Sample:
     """For a true sample that was true before the phase began: since when, as far as is known."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trip:
     """One time a trigger tripped, by when we knew. Tripping again after RECOVERING is another trip."""
 
@@ -58,7 +59,7 @@ class Trip:
         return self.after or self.since
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MachineState:
     """The state after one real sample. `have` and `samples` measure the run (breach, clear or good) the state is in."""
 
@@ -96,7 +97,7 @@ Window = Callable[[Seen, datetime], Seen]
 """What lies within the window of an M of N that ends with this total, at this data time."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Advance:
     """A sample on its way into the state: what it adds to a run, and whether it continues the one before."""
 

@@ -7,12 +7,12 @@ Journals keep the words as text: never rename one, and read old text through `me
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Self
 
 from cockpit import exit_codes
 from cockpit.plan.model import Kind
+from probes.frozen import frozen
 
 
 class Tone(StrEnum):
@@ -36,7 +36,7 @@ class Badness(IntEnum):
     FINE = 5
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Meaning:
     """What follows from a word."""
 
@@ -137,7 +137,7 @@ class Word(Shown):
         return self.meaning.badness is Badness.ALARM
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judging:
     """What the verdict makes of a criterion's state."""
 

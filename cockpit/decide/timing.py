@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from cockpit import formatting
 from cockpit.decide.states import RollbackFit
 from cockpit.plan.change_window import Opening
+from probes.frozen import frozen
 
 SOON, LAST = timedelta(minutes=30), timedelta(minutes=10)
 """Before the last safe moment: when it is brought up, and brought up again."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepTime:
     """One step on the time axis. Of a step that has begun or ended the times are those of the record, of others estimates."""
 
@@ -44,7 +45,7 @@ class StepTime:
         return self.slack is not None and self.slack < timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NightEnd:
     """When the last step of the runbook ends. Steps without any estimate count as nothing: then it is not before these."""
 
@@ -69,7 +70,7 @@ class NightEnd:
         return text if window is None else f"{text}, {_against(self.likely, window)}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WayBack:
     """Until when a rollback that is begun still ends within the change window. Advice: no verdict rests on it."""
 
@@ -194,7 +195,7 @@ def _against(moment: datetime, window: Opening) -> str:
     return f"{formatting.duration(window.ends - moment)} before the window ends"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Schedule:
     """The steps on a time axis, and what follows from it."""
 

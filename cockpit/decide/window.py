@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
+
+from probes.frozen import frozen
 
 REACH = 2
 """How many times its length a window reaches back over time that was not seen."""
 ZERO = timedelta(0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seen:
     """Time seen and the bad part of it, and how many bad samples: since the start, or since the trigger last recovered."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from cockpit import formatting
@@ -14,9 +13,10 @@ from cockpit.decide.readings import Readings
 from cockpit.decide.running_releases import revision
 from cockpit.decide.situation import StepStatus
 from cockpit.plan.model import Kind
+from probes.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WorldBack:
     """What is seen of the world being back, and what is missing; a line each."""
 

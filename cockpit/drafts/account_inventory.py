@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeVar
 
 from probes.clients.clients import Clients
 from probes.clients.paging import pages
+from probes.frozen import frozen
 from probes.reading import Unseen
 
 PERMISSIONS = {
@@ -30,7 +31,7 @@ _AT_ONCE = 10
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FoundService:
     """An ECS service, and what stands before it."""
 
@@ -63,7 +64,7 @@ class FoundService:
         return f"{self.scheme}://{self.host or '[host]'}{port}{self.health_path}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """One account in one region, as far as it may be seen."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 from cockpit.drafts.account_inventory import Found, FoundService
 from probes.display_text import yaml_quoted
+from probes.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chosen:
     """What the plan is to be about."""
 

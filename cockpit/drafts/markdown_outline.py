@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from cockpit.drafts.markdown_lines import numbered
 from cockpit.drafts.section_roles import Role, is_after, is_of_checks, is_rollback, role_named, role_of
 from probes.display_text import visible
+from probes.frozen import frozen
 
 MAX_LINES = 500
 """More is nothing a person works through in a night."""
@@ -51,7 +52,7 @@ _INDENTED_CODE = 6
 _TICK_CELL = re.compile(r"^\[([ xX]?)\]$|^[\u2610\u2611\u2612]$")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """One entry: a line of a checklist, a criterion, or a step. `title` carries the titles it is nested in."""
 
@@ -75,7 +76,7 @@ class Group:
     """What its outermost entries are: a list that begins with bullets goes on with them, of another a bullet is a note."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeftOut:
     number: int
     text: str
@@ -92,7 +93,7 @@ class Outline:
         return [group for group in self.groups if group.role in roles and group.lines]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Entry:
     """A piece of the document in which something is asked for."""
 

@@ -12,10 +12,10 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 
+from probes.frozen import frozen
 from probes.reading import Field
 from probes.registry import BUILT_IN, find
 
@@ -58,7 +58,7 @@ _ONE_THING = 3
 MOST = 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proposal:
     """A kind of probe, and the field of it that comes nearest."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -20,6 +19,7 @@ from cockpit.journal.chain import files, raw_lines
 from cockpit.journal.codec import from_body
 from cockpit.journal.entry import BadLine, Line, Type, parse
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root
+from probes.frozen import frozen
 
 log = logging.getLogger(__name__)
 MOST_RECORDS = 50
@@ -29,7 +29,7 @@ LONGEST = timedelta(days=7)
 """A record is resumed for a week at most; a step that takes longer was forgotten, not done."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepTook:
     """One time a step was done."""
 

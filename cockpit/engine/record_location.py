@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,12 +15,13 @@ from cockpit.journal.sharing import Sync
 from cockpit.plan.model import Plan
 from cockpit.plan.source.parts_of_plan import read_plan
 from probes.clients.threads import in_thread
+from probes.frozen import frozen
 
 RESUMED_WITHIN = timedelta(days=7)
 """A record that is older is not the cutover of now."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Located:
     """Where a record lies on this machine, with what a share held of it."""
 

@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import urlsplit
 
 from cockpit.engine.recording import Recording
@@ -18,6 +18,7 @@ from cockpit.journal.transparency_log import KEY, PATH, BadLogEntry, EntryKey, L
 from cockpit.journal.writer import Draft
 from cockpit.plan.model import Witness
 from probes.clients.http import HttpAnswer, HttpClient
+from probes.frozen import frozen
 from probes.reading import Unseen
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ def _host(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asking:
     """Whom to ask about a line."""
 

@@ -12,12 +12,13 @@ from typing import BinaryIO
 
 from cockpit.journal.entry import MAX_BYTES, BadLine, Line, Type, hash_of, parse
 from cockpit.journal.validity import why_not
+from probes.frozen import frozen
 
 SUFFIX = ".jsonl"
 _TAIL = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetAside:
     """A line nothing rests on: it is no entry, or not a valid one. It stays in its file; `verify` says where."""
 
@@ -27,7 +28,7 @@ class SetAside:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chain:
     """The valid lines of one writer's file, in order, and those set aside."""
 
@@ -180,7 +181,7 @@ def _is_free(line: Line, at: Mapping[str, int], places: Mapping[tuple[str, str],
     return all(places.get((writer, head), -1) < at.get(writer, 0) for writer, head in line.entry.seen.items())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tail:
     """The end of a chain's file."""
 

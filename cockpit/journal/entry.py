@@ -11,11 +11,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from enum import StrEnum
 from math import isfinite
 from typing import Any
+
+from probes.frozen import frozen
 
 VERSION = 1
 MAX_BYTES = 1 << 20
@@ -57,7 +59,7 @@ PERSONAL = frozenset({Type.SIGN_OFF, Type.VOTE, Type.WAIVER, Type.DECISION, Type
 """What a person says, and may sign with a key of their own."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Actor:
     """Who made an entry, as far as the writer knows. `id` is the person's in the plan, or "cockpit" for the program."""
 
@@ -73,7 +75,7 @@ class Actor:
         return {name: text for name, text in given.items() if text or name == "id"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JournalEntry:
     """What a line says. `ts` is UTC to the millisecond; `mono_ns` counts from an arbitrary moment of one session."""
 
@@ -111,7 +113,7 @@ class JournalEntry:
             raise ValueError(f"{self.type} cannot be kept: {error}") from None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """One entry with its signatures, as it stands in a file."""
 

@@ -8,6 +8,8 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import assert_never
 
+from probes.frozen import frozen
+
 
 class Outcome(IntEnum):
     """What checking a record comes to; the number is the exit code of `cockpit journal verify`."""
@@ -68,7 +70,7 @@ class Subject(StrEnum):
                 assert_never(self)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """What is wrong, and where; `line` counts from 1, and is 0 for a whole file."""
 
@@ -115,7 +117,7 @@ class Findings:
         return Findings(sorted(causes, key=lambda each: (each.path, each.line)), self.unproven)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Result:
     """What checking found. Nothing broken and nothing unproven is the only thing that counts as intact."""
 

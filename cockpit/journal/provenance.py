@@ -21,11 +21,12 @@ from cockpit.journal.machine import is_marked
 from cockpit.journal.signed_text import personal_signature
 from cockpit.journal.ssh.sshsig import SshError
 from cockpit.journal.validity import TOOK_IN
+from probes.frozen import frozen
 
 LATE = "it arrived long after the time it is dated, while this cockpit was watching the shared record"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Session:
     verifier: Verifier | None
     opened: datetime

@@ -12,12 +12,12 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cockpit.journal.entry import Type
 from cockpit.journal.writer import Draft
+from probes.frozen import frozen
 
 KIND = "readings"
 WITHOUT_WRITER = 1
@@ -26,7 +26,7 @@ Row = tuple[int, str, int, int, int, str, str]
 """id, probe, observed, data and taken in (microseconds since 1970), the reading as text, writer."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Segment:
     """One stretch of rows. Without rows `last` is `first` - 1."""
 

@@ -15,7 +15,6 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from errno import EINVAL
 from math import isfinite
@@ -37,6 +36,7 @@ from cockpit.journal.reading_segments import (
     writer_column,
 )
 from cockpit.journal.writer import Draft
+from probes.frozen import frozen
 from probes.reading import Bounds, Evidence, Reading, Reason, Unknown, Value
 from probes.redact import redact
 
@@ -59,7 +59,7 @@ _Row = tuple[str, Reading, datetime]
 _Job = _Row | threading.Event | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Taken:
     """One kept reading: its row, when and by which writer's cockpit it was taken in. Two cockpits may share a file."""
 

@@ -13,7 +13,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from cockpit.journal.provenance import marked_sessions, session_of
 from cockpit.journal.validity import why_not
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import Plan
+from probes.frozen import frozen
 from probes.redact import HIDDEN
 
 _ODD = re.compile(r"[^A-Za-z0-9._-]+")
@@ -47,7 +47,7 @@ def records_root() -> Path:
     return Path(user_state_path("cockpit", appauthor=False)) / "records"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordFolder:
     """One record. Nothing here judges it; `verify.verify_record` does."""
 

@@ -12,7 +12,6 @@ import re
 import secrets
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 from cockpit.journal.chain import SUFFIX
 from probes.clients.proxies import prepare
 from probes.clients.signing_time import correct_signing
+from probes.frozen import frozen
 from probes.redact import one_line
 
 _PART = re.compile(r"(?P<writer>[a-z0-9][a-z0-9._-]{0,62})/(?P<start>\d{12})-(?P<sha>[0-9a-f]{32})\.jsonl")
@@ -34,7 +34,7 @@ class StoreUnreachable(Exception):  # noqa: N818 - where the store is
     """The store cannot be reached, or refuses; the message says why. Try again later."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Part:
     """One batch of whole lines of a chain, as it lies in a store; `start` and `length` in bytes of the chain's file."""
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cockpit.journal.entry import PERSONAL, JournalEntry, Line, Type
 from cockpit.journal.ssh.sshsig import Signature, Signer, SshError, sign, verify
+from probes.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignedText:
     """What one person states in one record."""
 

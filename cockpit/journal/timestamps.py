@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from cockpit.journal.dsse import from_base64
 from cockpit.journal.entry import Type, hash_of
 from cockpit.journal.writer import Draft
 from cockpit.ordinary_file import read_ordinary
+from probes.frozen import frozen
 
 KIND = "timestamp"
 SHA256 = x509.ObjectIdentifier("2.16.840.1.101.3.4.2.1")
@@ -41,7 +41,7 @@ class BadTimestamp(ValueError):  # noqa: N818 - what is wrong with it
     """A token that proves nothing; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timestamp:
     """A token over one line of a chain."""
 

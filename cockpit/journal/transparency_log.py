@@ -11,7 +11,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cockpit.journal.dsse import from_base64
 from cockpit.journal.entry import Type
 from cockpit.journal.writer import Draft
+from probes.frozen import frozen
 
 KIND = "log_entry"
 KEY = "log_key"
@@ -69,7 +69,7 @@ class EntryKey:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogKey:
     """A log's public key, as the plan names it."""
 
@@ -99,7 +99,7 @@ class LogKey:
         return True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogEntry:
     """What a log answered about one line."""
 

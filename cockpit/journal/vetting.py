@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from cockpit.journal.dsse import Verifier
 from cockpit.journal.entry import BadLine, Line, Type, hash_of, parse
 from cockpit.journal.machine import vouching
 from cockpit.journal.provenance import session_of
+from probes.frozen import frozen
 
 _KEYED = re.compile(r".+-(?P<key>[0-9a-f]{16})(-\d{1,2})?")
 _RECORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
@@ -38,7 +38,7 @@ class Foreign(Refused):
     """They are no lines of this record, whoever wrote them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Vetted:
     """A chain as far as it was vetted."""
 

@@ -15,7 +15,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,6 +30,7 @@ from cockpit.journal.machine import machine_id, mark_of, vouch
 from cockpit.journal.signed_text import SignedText
 from cockpit.journal.ssh.sshsig import SshError
 from probes.clients.clock_offset import MachineTime
+from probes.frozen import frozen
 
 COCKPIT = Actor("cockpit")
 MAX_WRITERS = 100
@@ -45,7 +46,7 @@ class JournalLost(OSError):  # noqa: N818 - what happened to it
     """The file is not as this writer left it (shortened, grown, replaced, disk full): nothing can be added to it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Draft:
     """An entry before it has its place in the chain."""
 

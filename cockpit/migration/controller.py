@@ -27,6 +27,7 @@ from cockpit.migration.states import ASKED, OPEN, ItemState, PhaseName, Wanted
 from cockpit.plan.model import Migration
 from probes.clients.child_environment import PHASE
 from probes.clients.child_process import GIVEN_VARS, Child, Command, complete, python_module, start
+from probes.frozen import frozen
 from probes.reading import Unseen
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ LOOKS_WITHIN_S = 60.0
 LAST_LINES = 6
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Started:
     """A phase that was started from here."""
 

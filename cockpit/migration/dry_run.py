@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cockpit.migration import schema
 from cockpit.migration.database import Connection
 from cockpit.migration.object_keys import content_type
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.sql_files import statement, table_statement
+from probes.frozen import frozen
 
 CAUTIOUS_FILES_PER_S = 300.0
 CAUTIOUS_BYTES_PER_S = 40e6
@@ -26,14 +25,14 @@ _STEPS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     tbl: str
     doc_id: str
     what: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TableSurvey:
     label: str
     files: int
@@ -44,7 +43,7 @@ class TableSurvey:
     histogram: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Survey:
     files: int
     bytes: int

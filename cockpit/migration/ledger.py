@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from cockpit.migration.database import Connection
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.sql_files import statement, table_statement
 from cockpit.migration.states import OPEN, ItemState, PhaseName
+from probes.frozen import frozen
 
 MOST_FAILURES = 5
 """After so many failures of its own a file is quarantined: somebody must look."""
@@ -43,7 +43,7 @@ _LOOK_AT_ROWS = table_statement("look_at_rows")
 _POINT_ROWS_AT_OBJECTS = table_statement("point_rows_at_objects")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Claim:
     """One file that is ours until its lease ends. `epoch` proves it: nobody else has this number."""
 
@@ -62,7 +62,7 @@ class Claim:
     """How often the run had been resumed when this was claimed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Copied:
     """A file that is in S3 as read: what the switch needs to prove that nothing changed since."""
 
@@ -337,7 +337,7 @@ def _given(claims: Sequence[Claim]) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     at: datetime
     who: str

@@ -7,7 +7,6 @@ import base64
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from cockpit.migration.store_errors import Busy, Halting, Missing, Rejected, Sto
 from cockpit.migration_scope import Storage
 from probes.clients.aws_sessions import aws_session
 from probes.clients.threads import DaemonThreads
+from probes.frozen import frozen
 
 TIMEOUT_S = 30
 ASKED_AGAIN = timedelta(minutes=6)
@@ -39,7 +39,7 @@ REQUESTER_PAYS = frozenset(
 """What is asked here that a bucket whose requester pays refuses without a word about who does."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Head:
     """What S3 says about an object. `sha256` is empty where S3 has none of the whole object (parts)."""
 
@@ -53,7 +53,7 @@ class Head:
     bucket_key: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Body:
     """What was read back: the digest of every byte."""
 
@@ -63,7 +63,7 @@ class Body:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Version:
     """One version of one key; `size` is None for a delete marker."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Any
 
 from cockpit import formatting
 from cockpit.migration.states import PhaseName, complete
+from probes.frozen import frozen
 
 FROZEN = "COCKPIT_PROPOSAL"
 """Variable of the environment that holds the proposal an operator has confirmed, as JSON: what is begun must be that."""
@@ -31,7 +32,7 @@ _LOSES: Mapping[PhaseName, str] = complete(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PhaseProposal:
     """One phase on one database and bucket, by one principal."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
 
 import psycopg
 
@@ -14,6 +13,7 @@ from cockpit.migration.row_errors import server_words
 from cockpit.migration.settings import PART_BYTES, Settings, Source
 from cockpit.migration.source_tables import lock_row
 from cockpit.migration.sql_files import statement, table_statement
+from probes.frozen import frozen
 
 _FACTS_OF_SERVER = statement("facts_of_server")
 _FACTS_OF_TABLE = statement("facts_of_table")
@@ -29,7 +29,7 @@ _TRY_RESTORE = table_statement("try_restore")
 _LEFT_ALONE = "a trigger returned NULL or changed what was written: let it pass this role"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """Why one row could not be moved there and back."""
 

@@ -17,6 +17,7 @@ from cockpit.migration.ledger import Event
 from cockpit.migration.sql_files import statement
 from cockpit.migration.states import DONE, NOT_OURS, OPEN, WANTED_WORDS, ItemState, PhaseName, Wanted
 from cockpit.migration.time_left import Pace
+from probes.frozen import frozen
 
 WAITS, HELD = "WAITING FOR GUARDS", "HELD BY A GUARD"
 WINDOW_S = 10.0
@@ -37,7 +38,7 @@ _SHOW_DEATHS = statement("show_deaths")
 _SHOW_PURGED = statement("show_purged")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TableProgress:
     """One table: files and bytes in all and done in this phase, and how many files are in each state."""
 
@@ -52,7 +53,7 @@ class TableProgress:
     left_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WorkerLine:
     id: str
     host: str
@@ -70,7 +71,7 @@ class WorkerLine:
     """Seconds since its last heartbeat."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """A file that is quarantined, or failed before: why, and how often."""
 
@@ -82,7 +83,7 @@ class Failure:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Throughput:
     """How fast it went at one moment: averages of the ten seconds before; None where nobody looked."""
 
@@ -91,7 +92,7 @@ class Throughput:
     bytes_per_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Progress:
     """Everything shown of the migration. Without a ledger, `prepared` is False and the rest is empty."""
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from probes.frozen import frozen
+
 FIRST_PAUSE_S = 1.0
 MOST_PAUSE_S = 60.0
 MOST_DEATHS = 12
@@ -16,7 +18,7 @@ ROUNDS_APART_S = 10.0
 """Nobody looked for so long: the machine slept, or the database was away. How long workers were silent is not known then."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ended:
     """A worker that is no longer there, or never was. `well`: as one ends whose run is over; before that, it is a death too."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +17,7 @@ from cockpit.migration.settings import Settings, settings_from
 from cockpit.migration.source_tables import enlist
 from cockpit.migration.sql_files import statement
 from cockpit.migration.states import PhaseName, Wanted, complete
+from probes.frozen import frozen
 
 SUPERVISION_S = 30.0
 """One lease of supervision: for so long the run is its supervisor's, and files may begin under its guards."""
@@ -72,7 +72,7 @@ Approval = Callable[[PhaseName], Sequence[str]]
 """What a phase still needs before it may begin, from whom, a line each; empty where it may."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Run:
     id: int
     phase: PhaseName

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
 
 from cockpit.migration_scope import MIB, Limits, MigrationTable, Storage
+from probes.frozen import frozen
 
 LEASE_S = 60.0
 SWEEP_AFTER_S = 20 * 60.0
@@ -16,7 +17,7 @@ PART_BYTES = 8 * MIB
 """Files above this go in parts of this size, so that no file is ever whole in memory."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """One table as it was found: the plan's names, and the type of its key column."""
 
@@ -29,7 +30,7 @@ class Source:
         return self.table.name if self.table.schema == "public" else f"{self.table.schema}.{self.table.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     bucket: str
     region: str

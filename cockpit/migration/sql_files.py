@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
@@ -26,6 +26,7 @@ from cockpit.migration.states import (
     WorkerState,
     literals,
 )
+from probes.frozen import frozen
 
 NAMES = frozenset(("id", "data", "name", "kind", "size", "key", "bucket", "region", "table", "type"))
 _WORDS = {
@@ -42,7 +43,7 @@ _BLOCK = re.compile(r"^-- (name|part): (.+)\n((?:--.*\n)*)((?:(?!-- (?:name|part
 _HOLE = re.compile(r"\{([a-z_]+)\}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SqlStatement:
     """One block. `text` has its parts and words filled in; the holes left are `NAMES`."""
 

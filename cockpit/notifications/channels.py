@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from cockpit.decide.events import LAST_SAFE_MOMENT
 from cockpit.decide.states import RollbackFit, Word
 from cockpit.plan.model import VERDICT
+from probes.frozen import frozen
 from probes.known_secrets import remember
 from probes.redact import one_line
 
@@ -36,7 +37,7 @@ class CannotNotify(Exception):  # noqa: N818 - what keeps it from beginning
     """A channel cannot be used; the message says what it lacks, never what it holds."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Notice:
     """One notification."""
 
@@ -96,7 +97,7 @@ class Channel(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Slack:
     """An incoming webhook."""
 
@@ -116,7 +117,7 @@ class Slack:
         return json.dumps({"text": "\n".join(lines)})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PagerDuty:
     """Events API v2: ROLLBACK and FIX FORWARD page, GO and ROLLED BACK resolve. One incident a record.
 

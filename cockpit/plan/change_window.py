@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
+
+from probes.frozen import frozen
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEK = 7
@@ -18,7 +19,7 @@ _MINUTE = timedelta(minutes=1)
 _MINUTES = range(24 * 60)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Opening:
     """One time for which a window is open."""
 
@@ -34,7 +35,7 @@ class Opening:
         return max(self.begins - moment, moment - self.ends, timedelta(0))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChangeWindow:
     """Either `once`, or on `days` of every week from `opens` to `closes`, clock times of `time_zone`."""
 

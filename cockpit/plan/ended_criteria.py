@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 
 from cockpit.formatting import duration
 from cockpit.plan.model import Criterion, Plan
+from probes.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ended:
     """A criterion that decides until `until` after the deployment began, and what judges the same fields from then on."""
 

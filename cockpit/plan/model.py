@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -15,6 +15,7 @@ from cockpit.plan.position import Position
 from cockpit.plan.ssh_public_key import fingerprint_of
 from cockpit.plan.step_action import StepAction, Synthetic
 from cockpit.plan.surroundings import Risk, Secret, Service, Variable
+from probes.frozen import frozen
 from probes.reading import Field
 
 VERDICT = "verdict"
@@ -56,7 +57,7 @@ class OnUnknown(StrEnum):
     ROLLBACK = "rollback"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ask:
     """A sign-off: the question a person answers in words, and who may answer it."""
 
@@ -67,7 +68,7 @@ class Ask:
     """Whether a sign-off without a key is accepted (shown as claimed)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProbeSpec:
     """One named probe of a plan: `uses` a registered probe, `params` after substitution (may hold secrets: never show them).
 
@@ -119,7 +120,7 @@ class ProbeSpec:
         return MISSED * self.pace + self.lag
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Criterion:
     """A success criterion or rollback trigger. For a trigger `condition` is the failure; for a success it is what must hold.
 
@@ -171,7 +172,7 @@ class Criterion:
         return self.enforced and (self.condition is not None or self.kind is Kind.SUCCESS)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Item:
     """One checklist line. PASS when `expect` is true now and `sign_off`, where there is one, is given and fresh."""
 
@@ -188,14 +189,14 @@ class Item:
     """Age at which data no longer counts; None: each probe's own limit."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Section:
     title: str
     phase: Phase
     items: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Poll:
     """Who must say go: at least `required` votes from `roles`, all by distinct people where asked."""
 
@@ -207,7 +208,7 @@ class Poll:
     """Whether the go of whoever starts what is guarded does not count."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gate:
     id: str
     title: str
@@ -217,7 +218,7 @@ class Gate:
     position: Position
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """One step of the runbook or the rollback plan."""
 
@@ -246,7 +247,7 @@ class Step:
     """False: it is prepared before the change window."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Person:
     id: str
     name: str
@@ -263,13 +264,13 @@ class Person:
         return fingerprint_of(self.ssh_key)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     account: str = ""
     region: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Migration:
     """The files that move from PostgreSQL to S3. `database` is a connection string that may write: never show it."""
 
@@ -292,7 +293,7 @@ class Migration:
     storage: Storage = field(default_factory=Storage)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Witness:
     """Who outside proves when the record was written: a timestamp authority, or a transparency log."""
 
@@ -301,7 +302,7 @@ class Witness:
     """Its root certificate, or its public key."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """A whole cutover. `digest` is the SHA-256 of the file's bytes, hex; sign-offs are bound to it."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -12,13 +11,14 @@ from pydantic import ValidationError
 
 from cockpit.formatting import duration
 from cockpit.plan.model import Criterion, Plan, ProbeSpec
+from probes.frozen import frozen
 from probes.probe import Least, Params, Probe
 from probes.registry import find
 
 ZERO = timedelta(0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NeededTraffic:
     """How much must happen for a success criterion to be judged: so much within each window, for as long as it asks."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from probes.frozen import frozen
 
-@dataclass(frozen=True, slots=True, order=True)
+
+@frozen(order=True)
 class EcsService:
     """One ECS service, by the names of its cluster and itself, in the plan's account and region."""
 
@@ -18,7 +19,7 @@ class EcsService:
         return f"{self.cluster}/{self.service}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SyntheticRequest:
     """One request of the synthetic traffic."""
 
@@ -31,7 +32,7 @@ class SyntheticRequest:
         return f"{self.method} {self.path}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Synthetic:
     """Traffic in the users' place, for a night without any: these requests in turn, at a steady rate, and then it ends."""
 
@@ -50,7 +51,7 @@ class Synthetic:
         return self.host
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepAction:
     """What the cockpit can do itself in a step, and to which service or site alone."""
 

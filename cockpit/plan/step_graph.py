@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from graphlib import TopologicalSorter
 
 from cockpit.plan.model import Person, Plan, Step
+from probes.frozen import frozen
 
 _NOTHING = timedelta(0)
 
@@ -23,7 +23,7 @@ def predecessors(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepGraph:
     """One list of steps: what waits for what, and who does it. Worked out once for a plan."""
 
@@ -55,7 +55,7 @@ class StepGraph:
         return max(ends.values(), default=_NOTHING)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepGraphs:
     """The way there and the way back."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from cockpit.plan.position import Position
+from probes.frozen import frozen
 
 
 class Level(StrEnum):
@@ -17,7 +17,7 @@ class Level(StrEnum):
     ACCEPTED = "accepted"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Risk:
     """Something that may go wrong. `watch` names the items, criteria and guards that would show it."""
 
@@ -35,7 +35,7 @@ class Risk:
     ref: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Variable:
     """A variable of the application's environment. `secret` names where it is taken from; empty: it is set in the clear."""
 
@@ -49,7 +49,7 @@ class Variable:
     ref: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Secret:
     """A secret in Secrets Manager, by name. Its value is nowhere in a plan."""
 
@@ -60,7 +60,7 @@ class Secret:
     ref: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Service:
     """A resource or a service the cutover rests on; `probe` looks at it."""
 

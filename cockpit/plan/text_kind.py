@@ -6,10 +6,11 @@ A kind is declared once, on the field of the document model (`shapes.Part`), and
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from probes.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TextKind:
     """`references`: `${name}` is replaced. `environment`: the form a value read from the environment must have to stand here.
 

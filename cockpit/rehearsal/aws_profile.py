@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
+
+from probes.frozen import frozen
 
 MINUTE_S, COARSE_S = 60, 300
 GUARDDUTY, SERVICE_CONNECT = "aws-guardduty-agent", "ecs-service-connect"
@@ -17,7 +18,7 @@ COUNTED = ("RequestCount", "HTTPCode_")
 """Metrics that AWS adds up from many machines: their sum grows while a period fills."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Filling:
     """How long after its end a minute fills up, in seconds: a part of it shows at first, the rest later."""
 
@@ -25,7 +26,7 @@ class Filling:
     rest_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delivery:
     """When the minutes of a metric show. Each minute of each metric has its own moments, the same in every run."""
 
@@ -52,7 +53,7 @@ class Delivery:
         return Filling(self.earliest_s + spread * 0.2 * chance, self.latest_s - spread * 0.5 * chance)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AwsProfile:
     """The traits of an account."""
 

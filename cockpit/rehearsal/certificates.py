@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 
@@ -12,12 +12,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from probes.frozen import frozen
+
 _BEGUN = timedelta(days=65)
 LEFT = timedelta(days=300)
 _PEM = serialization.Encoding.PEM
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Certificate:
     """PEM of a certificate and its private key."""
 

@@ -6,7 +6,6 @@ import copy
 import time
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from cockpit.decide.board import Board
@@ -17,6 +16,7 @@ from cockpit.decide.situation import Situation
 from cockpit.engine.poller import paced
 from cockpit.engine.recording import restore_board
 from cockpit.replay.trace import Decided, EntryAdded, ReadingTaken, SessionOpened, Trace, WatchStarted
+from probes.frozen import frozen
 
 SNAPSHOTS = 40
 """Number of snapshots along a trace; a seek plays at most the distance between two."""
@@ -24,7 +24,7 @@ MIN_STEPS = 200
 """Steps between two snapshots, at least."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Difference:
     """A decision that differs from the recorded one."""
 

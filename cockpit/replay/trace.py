@@ -24,6 +24,7 @@ from cockpit.journal.readings import Taken, taken
 from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, given_vars, hidden_vars
 from cockpit.journal.validity import COUNTS, TOOK_IN, UNCHANGED, WATCHING
 from cockpit.plan.model import Plan
+from probes.frozen import frozen
 from probes.reading import Reading
 
 
@@ -31,7 +32,7 @@ class NotReplayable(Exception):  # noqa: N818 - a property of the record
     """The record cannot be replayed; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionOpened:
     """A session begins, with everything the record held by then, and the plan as it was then."""
 
@@ -42,7 +43,7 @@ class SessionOpened:
     rehearsal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WatchStarted:
     """A session began to watch, on a new board restored from the record; `since` is the time of its first evaluation."""
 
@@ -53,7 +54,7 @@ class WatchStarted:
     kept: Sequence[Taken] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReadingTaken:
     """A reading was taken in."""
 
@@ -62,7 +63,7 @@ class ReadingTaken:
     reading: Reading
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EntryAdded:
     """An entry was added to the record, here or by another cockpit; its line may have been written slightly later."""
 
@@ -70,7 +71,7 @@ class EntryAdded:
     entry: Entry
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decided:
     """One decision, with everything it changed; some decisions that changed nothing are kept too."""
 

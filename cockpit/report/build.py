@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -61,11 +61,12 @@ from cockpit.report.open_items import open_items
 from cockpit.report.sign_offs import Kept
 from cockpit.report.state_history import Seen, changes_of, sessions, spans
 from cockpit.report.step_times import at_the_end, night_account
+from probes.frozen import frozen
 
 UNKNOWN = "UNKNOWN"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Material:
     """What a record holds, read and checked."""
 
@@ -86,7 +87,7 @@ class Material:
     """The verdict, criteria, items and gates when the record ended, each with why; empty where its readings are not at hand."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Context:
     """The material, indexed for the questions a report asks."""
 

@@ -30,15 +30,16 @@ what is not known is null or empty. `form` says which edition of this structure 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from probes.frozen import frozen
 
 FORM = "cutover-cockpit/account/1"
 NO_RETURN, UNDONE = "point of no return", "undone"
 """Subject of an event, and how its text begins where the point of no return is not passed any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Planned:
     """The plan as the record has it. Where its copy cannot be loaded only `name` and `digest` are known."""
 
@@ -56,7 +57,7 @@ class Planned:
     """Vars given when it ran whose values the record hides: conditions are shown with what the plan itself says of them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Participant:
     id: str
     name: str
@@ -69,7 +70,7 @@ class Participant:
     """The AWS identities in use meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Session:
     """One cockpit, from its opening to its last entry."""
 
@@ -81,7 +82,7 @@ class Session:
     """Whether it was closed in order; else it was cut short, or goes on."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """One word of the verdict. An empty word: the cockpit was not watching."""
 
@@ -95,7 +96,7 @@ class Span:
         return self.until - self.since
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PhaseSpan:
     phase: str
     since: datetime
@@ -103,7 +104,7 @@ class PhaseSpan:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StateChange:
     """One change of a state."""
 
@@ -113,7 +114,7 @@ class StateChange:
     because: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signature:
     """A sign-off as it was given."""
 
@@ -130,7 +131,7 @@ class Signature:
     """Why it no longer counted at the end; empty where it did, or where a later one took its place."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """What was asked of whom, and everything that was answered."""
 
@@ -141,7 +142,7 @@ class Asked:
     """Whether the last one counted at the end."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Point:
     """The values of a stretch of time; all None where it was unknown."""
 
@@ -151,7 +152,7 @@ class Point:
     last: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Measure:
     """The main value of a criterion over time, coarse enough to draw."""
 
@@ -167,7 +168,7 @@ class Measure:
     """Points further apart than this are not joined: there was no reading in between."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CriterionAccount:
     id: str
     title: str
@@ -189,7 +190,7 @@ class CriterionAccount:
     ref: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ItemAccount:
     id: str
     title: str
@@ -206,7 +207,7 @@ class ItemAccount:
     ref: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VoteAccount:
     at: datetime
     by: str
@@ -217,7 +218,7 @@ class VoteAccount:
     rehearsal: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GateAccount:
     id: str
     title: str
@@ -230,7 +231,7 @@ class GateAccount:
     uses: tuple[GateUseAccount, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GateUseAccount:
     """What a gate guards was begun, with the votes it was passed by then."""
 
@@ -241,7 +242,7 @@ class GateUseAccount:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WaiverAccount:
     subject: str
     title: str
@@ -253,7 +254,7 @@ class WaiverAccount:
     taken_back: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DecisionAccount:
     """What a person decided (or, of a trigger, acknowledged), and what the cockpit advised then."""
 
@@ -269,7 +270,7 @@ class DecisionAccount:
     """The trips it answers, and until when; of an acknowledgement, since when it was true."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepAccount:
     id: str
     title: str
@@ -290,7 +291,7 @@ class StepAccount:
     """What to expect of it next time; None where what the plan says was right, or it was not done."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NightAccount:
     """The change window the cutover was in, and until when a rollback fitted into it."""
 
@@ -307,7 +308,7 @@ class NightAccount:
     """Every change of that."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     at: datetime
     subject: str
@@ -315,7 +316,7 @@ class Event:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sentence:
     """One sentence of the summary, and what it is about."""
 
@@ -323,13 +324,13 @@ class Sentence:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gap:
     since: datetime
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verification:
     result: str
     """INTACT, BROKEN or NOT PROVABLE."""
@@ -343,7 +344,7 @@ class Verification:
     entries: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Readings:
     count: int = 0
     digest: str = ""
@@ -354,7 +355,7 @@ class Readings:
     """Why they cannot be used; empty where they can."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotCountedAccount:
     """A statement in the record that did not count."""
 
@@ -367,7 +368,7 @@ class NotCountedAccount:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Account:
     record: str
     rehearsal: bool

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from cockpit.decide.counted import Counted
@@ -28,9 +27,10 @@ from cockpit.report.model import (
     WaiverAccount,
 )
 from cockpit.report.step_times import expect_next
+from probes.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kept:
     """An entry and its writer. `entry.key` is the key whose signature was verified, if any."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from cockpit import formatting
@@ -12,6 +11,7 @@ from cockpit.decide.states import State, StepState
 from cockpit.report import labels
 from cockpit.report.five_sentences import trips, worst_first
 from cockpit.report.model import Account, CriterionAccount, StateChange
+from probes.frozen import frozen
 
 MOST_FAULTS, MOST_CRITERIA = 5, 6
 """Lanes of one kind; what is beyond is in the lists further down."""
@@ -19,7 +19,7 @@ FLAPPING = 3
 """A state entered so often is flapping."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bar:
     """A stretch of time in one colour."""
 
@@ -29,7 +29,7 @@ class Bar:
     """A word of the record, which gives the colour; empty for one without any."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mark:
     """One moment: a vote, a decision, a change."""
 
@@ -38,7 +38,7 @@ class Mark:
     """"go", "bad" or "note"."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lane:
     """One row of the picture."""
 
@@ -49,7 +49,7 @@ class Lane:
     marks: tuple[Mark, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Moment:
     at: datetime
     what: str

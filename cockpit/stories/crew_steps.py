@@ -7,7 +7,6 @@ step that the cockpit does itself.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -18,6 +17,7 @@ from cockpit.decide.situation import Situation, StepStatus
 from cockpit.decide.states import State, StepState, Word
 from cockpit.plan.model import Person, Phase, Plan, Step
 from cockpit.stories import crew
+from probes.frozen import frozen
 
 WORKS = timedelta(seconds=10)
 """What doing a step takes the crew at least."""
@@ -44,7 +44,7 @@ class Release(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deed:
     """One thing the crew states about one step, by whom, with what was seen."""
 
@@ -54,7 +54,7 @@ class Deed:
     seen: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AtWork:
     """What is known beside the situation."""
 

@@ -6,16 +6,16 @@ Where no values do that, the plan contradicts itself: each contradiction is name
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from cockpit.conditions.condition import Condition
 from cockpit.plan.model import Criterion, Plan
 from cockpit.plan.position import Position
 from cockpit.stories.value_search import Demand, Values, ValueSearch, grouped
+from probes.frozen import frozen
 from probes.reading import Value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Contradiction:
     """Demands that cannot all be met at once, as few as will do; one alone can never be met."""
 
@@ -37,7 +37,7 @@ class Contradiction:
         return f"{self.places[0]}: {self.text}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Healthy:
     """Values of every field of every probe. Where the plan contradicts itself they meet all but what is named."""
 

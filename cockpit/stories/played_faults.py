@@ -13,6 +13,7 @@ from cockpit.stories.played_world import Hindrance, PlayedWorld
 from cockpit.stories.story_director import do
 from cockpit.stories.story_file import Deed
 from cockpit.stories.value_search import Values, ValueSearch
+from probes.frozen import frozen
 from probes.reading import Reason
 from probes.suggestion import suggestion
 
@@ -30,7 +31,7 @@ class UnknownPlayedFault(ValueError):  # noqa: N818 - what was asked for
         super().__init__(f"there is no fault '{fault}'{suggestion(fault, known, 'there is', cutoff=0.5)}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlayedFault:
     """One entry of the fault panel (the protocol `Fault`)."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +19,7 @@ from cockpit.plan.position import Position
 from cockpit.plan.source.source_file import MAX_BYTES, Source, read
 from cockpit.plan.source.yaml_tree import Path_, TooMany, Tree, parse
 from cockpit.stories.story_document import DEEDS, DeedPart, ExpectationPart, StoryPart
+from probes.frozen import frozen
 from probes.reading import Field, Value
 from probes.suggestion import suggestion
 
@@ -27,7 +28,7 @@ FOLDER = "stories"
 """Beside a plan: the folder of its stories."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deed:
     """One thing that happens: `kind` is one of DEEDS, `target` the probe, field, trigger or line it happens to."""
 
@@ -43,7 +44,7 @@ class Deed:
     every: timedelta = timedelta(0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expectation:
     """What is to be so `at` a time, at one moment up to and including `by`, or (`never`) at none."""
 
@@ -57,7 +58,7 @@ class Expectation:
     state: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Story:
     """A world as readings, and what the plan is to make of it."""
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from html import escape
 
 from cockpit.decide.states import Word
 from cockpit.formatting import duration
 from cockpit.stories.proof.proven_html import STYLE
+from probes.frozen import frozen
 
 _WIDTH, _HEIGHT = 900.0, 22.0
 _FILLS = {"GO": "#8fc3a3", "HOLD": "#e8cf8f", "ROLLBACK": "#d9807a", "FIX FORWARD": "#d9807a", "ROLLED BACK": "#c3cbec"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoryBand:
     """One story on the page."""
 

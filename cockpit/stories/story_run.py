@@ -16,9 +16,10 @@ from cockpit.stories.played_world import PlayedWorld
 from cockpit.stories.story_clock import BEGINS, StoryClock
 from cockpit.stories.story_director import StoryDirector
 from cockpit.stories.story_file import Expectation, Story
+from probes.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """An expectation that was not met: what was so instead, and why, at that time."""
 
@@ -32,7 +33,7 @@ class Failure:
         return f"{self.expectation.position}: {wanted}: at {formatting.duration(self.elapsed)} {self.instead}: {self.because}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ended:
     """How a story ended."""
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from cockpit.decide.events import FAULT, INJECTED, Decision, Happened, PhaseBegan, Record, SignOff, Vote
 from cockpit.decide.next_action import worded
 from cockpit.decide.situation import Situation
 from cockpit.plan.model import Phase
+from probes.frozen import frozen
 
 STAGE_CELLS = 32
 """What a notice has room for at 80 columns, beside a reason of any length."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stage:
     """One thing to try: the key, what it is in a few words, why, and what in the record shows that it was done."""
 

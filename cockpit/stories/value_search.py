@@ -13,6 +13,7 @@ from cockpit.conditions.condition import Condition
 from cockpit.plan.model import Plan
 from cockpit.plan.position import Position
 from cockpit.stories.candidates import Literals, candidates, is_whole, literals_of
+from probes.frozen import frozen
 from probes.reading import Field, Value
 
 MOST_TRIES = 30_000
@@ -39,7 +40,7 @@ class Demand:
         return f"{self.noun} {self.subject} ({'' if self.wanted else 'not '}{self.condition.source})".strip()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """What a search came to. `values` is None where there are none, or (`decided` is false) none was found."""
 

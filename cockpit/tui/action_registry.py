@@ -5,9 +5,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import TypeVar
+
+from probes.frozen import frozen
 
 T = TypeVar("T")
 
@@ -66,7 +67,7 @@ def shown_key(key: str) -> str:
     return key
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Action:
     """One thing a key does. `footer` ranks it for the footer (0: not there)."""
 

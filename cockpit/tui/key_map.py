@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from cockpit.tui.action_registry import ACTIONS, PLACED, Action, Handler, Where, shown_key
+from probes.frozen import frozen
 
 FIXED = frozenset({"back", "evidence", "help", "palette", "suspend"}) | {
     action.id for action in ACTIONS if action.handler is Handler.SCREEN
@@ -37,7 +38,7 @@ def key_named(written: str) -> str:
     return f"ctrl+{letter}" if letter else f"f{number}" if number else space
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyMap:
     """Textual's name of a key by action id, of those that differ from the registry."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cockpit.tui import theme
+from probes.frozen import frozen
 
 _NAMES = (
     "GO", "HOLD", "BAD", "UNKNOWN", "QUIET", "TEXT", "STRONG", "GROUND", "PANEL", "CURSOR",
@@ -13,7 +13,7 @@ _NAMES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Emphasis:
     """How a meaning shows without colour."""
 
@@ -23,7 +23,7 @@ class Emphasis:
     reverse: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Palette:
     """One theme."""
 

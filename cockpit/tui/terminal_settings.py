@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from platformdirs import user_config_path
@@ -14,6 +14,7 @@ from cockpit.ascii_symbols import is_unicode
 from cockpit.ordinary_file import read_ordinary
 from cockpit.tui.key_map import KeyMap, key_named, problems
 from cockpit.tui.palettes import PALETTES
+from probes.frozen import frozen
 
 AUTO = "auto"
 """Dark; mono where NO_COLOR is set."""
@@ -29,7 +30,7 @@ class SettingsError(Exception):
         self.lines = lines
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """How the terminal looks and sounds."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -16,6 +15,7 @@ from probes.aws.alb_load_balancer import find_balancer, listeners_of
 from probes.clients.arns import arn, console
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
+from probes.frozen import frozen
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
@@ -28,7 +28,7 @@ _NOT_RENEWING = ("PENDING_VALIDATION", "FAILED")
 """Where ACM cannot prove by itself who owns a name: somebody must mend that, or the certificate ends."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Held:
     """What an HTTPS listener has: ARNs of its default certificate, and of the list it picks from by name."""
 

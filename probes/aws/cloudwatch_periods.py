@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Self, TypeVar
@@ -18,6 +18,7 @@ from probes.aws.proven_counts import ProvenCounts
 from probes.clients.clients import Clients
 from probes.clients.console_links import metrics_url
 from probes.clients.metrics import MetricQuery, Series
+from probes.frozen import frozen
 from probes.periods import Duration, Period, by_end, dimension_pairs
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value
@@ -120,7 +121,7 @@ def _suffix(arn: str) -> str:
     return _ARN.sub("", arn)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PeriodValues:
     """What one closed period says."""
 
@@ -129,7 +130,7 @@ class PeriodValues:
     unknown: Mapping[str, Unknown]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Closed:
     """A series cut to closed periods, by period end. `complete`: an absent point is really absent."""
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from probes.frozen import frozen
 
 SPOKEN = frozenset({"title", "label", "markdown"})
 """Properties that are read by people: a name there graphs nothing."""
@@ -16,7 +17,7 @@ Widget = Mapping[str, Any]
 _WORD = re.compile(r"\w+")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Graphed:
     """One text that chooses what a widget shows, and where that is looked for; empty where the dashboard does not say."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +13,7 @@ from probes.aws.secret_keys import DECRYPT, GET, customer_keys
 from probes.clients.arns import arn_in, console, is_arn
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
+from probes.frozen import frozen
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
@@ -33,7 +33,7 @@ class SimulateParams(Params):
 NO_DECISION = "no decision"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SimulatedAction:
     """One action on one resource."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from probes.frozen import frozen
 
 _REGISTRY = re.compile(
     r"(?P<registry>\d{12})\."
@@ -19,7 +20,7 @@ _ADDED_BY_AWS = ("aws-guardduty-agent", "ecs-service-connect")
 _SHORTEST = len("sha256:") + 12
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EcrName:
     """An image in a private registry of ECR."""
 

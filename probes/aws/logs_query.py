@@ -19,6 +19,7 @@ from probes.clients.clients import Clients
 from probes.clients.console_links import log_group_url
 from probes.clients.paging import needed
 from probes.demand import AWS_ALONE
+from probes.frozen import frozen
 from probes.low_volume import too_few
 from probes.periods import Duration, floor_to
 from probes.probe import Least, LogGroupName, Params, Probe
@@ -38,7 +39,7 @@ KEPT_FOR_READINGS = 3
 """So many intervals later its answer still counts: data is stale after that."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InsightsAnswer:
     """A finished query. `scanned` is how many events were looked at, `skipped` about how many were not, because a field index
     knows that they do not hold what is asked for: they are no match, and no silence either.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Annotated, Self
@@ -19,6 +19,7 @@ from probes.clients.clients import Clients
 from probes.clients.console_links import log_group_url
 from probes.clients.metrics import MetricQuery
 from probes.demand import Connects
+from probes.frozen import frozen
 from probes.low_volume import ratio
 from probes.periods import Duration, by_end, floor_to
 from probes.probe import Least, Params, Probe
@@ -90,7 +91,7 @@ def _plain(name: str) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seen:
     """What one source shows for the window: attempts to upload, and how many of them failed."""
 
@@ -103,7 +104,7 @@ class Seen:
         return ratio(min(self.failures, self.attempts), self.attempts, needed, "uploads", hint)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BucketTraffic:
     """What the bucket counts for the window, whoever asked."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Literal
 
 from pydantic import Field as Setting
 from pydantic import field_validator
 
+from probes.frozen import frozen
 from probes.probe import Params
 from probes.reading import Unknown
 
@@ -57,7 +57,7 @@ class Allowed(Params):
         return bool(mine) and all(met)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """A rule as DescribeSecurityGroupRules gives it; exactly one of cidr, prefix_list and group names its source."""
 

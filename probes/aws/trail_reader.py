@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from probes.clients.clients import Clients
 from probes.clients.paging import first_pages
+from probes.frozen import frozen
 from probes.reading import Reason, Unknown, Unseen
 
 PAGES = 4
@@ -16,7 +16,7 @@ PAGES = 4
 Event = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stretch:
     """A stretch of time whose events were not all read; both ends belong to it."""
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from probes.frozen import frozen
 from probes.reading import Reason, Unknown, Unseen
 
 WAIT_S = 5.0
 """Longest a call waits for another one to ask STS."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Caller:
     """An account, and the principal in it, as STS answers."""
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from probes.frozen import frozen
 
 PERSON = frozenset(
     {
@@ -99,7 +100,7 @@ SESSION = frozenset({"SSH_AUTH_SOCK", "COCKPIT_TRUSTED_PLANS", "COCKPIT_CLOCK"})
 """The agent with people's keys, what the operator allowed, and a rehearsal's time."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChildKind:
     """A kind of child and the variables it gets where they are set, besides a safe PATH."""
 

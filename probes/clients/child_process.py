@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from io import FileIO
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any
 
 from probes.clients.child_environment import PROGRAM, ChildKind, child_environment
 from probes.display_text import visible
+from probes.frozen import frozen
 from probes.reading import Reason, Unknown, Unseen
 from probes.redact import one_line
 
@@ -37,7 +38,7 @@ _PR_SET_PDEATHSIG = 1
 _SILENT = "it says nothing"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """What is started: its words, the first an absolute path, and all of its environment."""
 
@@ -230,7 +231,7 @@ async def start_piped(command: Command, log: Path) -> PipedChild:
 # -- to its end ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Completed:
     """What a program wrote, and how it ended."""
 

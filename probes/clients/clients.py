@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from probes.clients.caller import Caller, CallerCheck
 from probes.clients.clock_offset import ClockOffset
 from probes.clients.metrics import MetricQuery, Series
 from probes.clients.quotas import Quotas
+from probes.frozen import frozen
 
 if TYPE_CHECKING:
     from probes.clients.http import HttpAnswer, HttpClient
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from probes.clients.sql import SqlClient
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AwsOptions:
     """Where AWS is. Empty strings mean the default credential chain and its settings (AWS_PROFILE, AWS_ENDPOINT_URL...)."""
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
+from probes.frozen import frozen
+
 SHOWN_FROM_S = 5.0
 KEPT = 8
 """Answers of each source that are kept: together they bound the time more narrowly than one with whole seconds."""
@@ -26,7 +28,7 @@ def ticks() -> float:
     return time.clock_gettime(_COUNTS_SLEEP)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MachineTime:
     """The two clocks of this machine."""
 
@@ -39,7 +41,7 @@ class MachineTime:
         return self.wall() - self.ticks()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Bounds:
     """Between which epoch seconds tick 0 lay, by one answer: the longer it took, the less it proves."""
 

@@ -9,11 +9,11 @@ import asyncio
 import secrets
 import struct
 from collections.abc import Collection
-from dataclasses import dataclass
 from ipaddress import ip_address
 from types import MappingProxyType
 
 from probes.clients.resolver import Resolver
+from probes.frozen import frozen
 from probes.reading import Reason, Unknown, Unseen
 
 PORT = 53
@@ -27,7 +27,7 @@ _UDP_BYTES = 1232
 """What passes every path without fragments; more comes by TCP."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Record:
     name: str
     type: str
@@ -37,7 +37,7 @@ class Record:
     """Names in small letters, without the last dot."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DnsAnswer:
     authoritative: bool
     exists: bool

@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from probes.clients.proxies import prepare, proxy_for, proxy_name, through
 from probes.clients.resolver import Resolver
+from probes.frozen import frozen
 from probes.reading import Reason, Unknown, Unseen
 from probes.redact import one_line
 
@@ -28,7 +29,7 @@ BODY_CAP_BYTES = 256 * 1024
 _MOST_REDIRECTS = 5
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpAnswer:
     """One answer. `headers` have lower-case names; `text` is at most 256 KB of the body, or as much
     as was asked for; `truncated` if there was more.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from probes.clients.clients import Clients
+from probes.frozen import frozen
 from probes.reading import Bounds, Reason, Unknown, Unseen
 
 A_HANDFUL = 5
@@ -19,7 +20,7 @@ Entries = Mapping[str, Mapping[str, Any]]
 """By the name that tells one from the other, as AWS gives them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pages:
     """Some pages of a list, read in one go."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from probes.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class MetricQuery:
     """One series of one metric. `stat` is Sum, Average, Maximum, Minimum, SampleCount or a percentile like p95."""
 
@@ -17,7 +18,7 @@ class MetricQuery:
     period_s: int = 60
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Series:
     """A metric's answer: (period start, value) in rising order; `complete` is False for StatusCode PartialData."""
 

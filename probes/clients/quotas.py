@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from probes.frozen import frozen
 from probes.reading import Reason, Unknown, Unseen
 
 LONGEST_WAIT_S = 8.0
 """A call that would have to wait for longer is not made: its probe must answer in time."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quota:
     """Calls a second in the long run, and how many at once after a rest."""
 

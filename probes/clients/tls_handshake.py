@@ -7,12 +7,12 @@ import hashlib
 import socket
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from probes.clients.resolver import is_address
+from probes.frozen import frozen
 from probes.reading import Reason, Unknown, Unseen
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _ROUTE = "slow, or the route drops packets: check VPN"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shown:
     """What one address showed. `fault` is why its certificate is not accepted; empty when it is."""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from probes.clients.clients import Clients
+from probes.frozen import frozen
 
 _QUERY = """
 SELECT current_user AS role, count(*) AS tables,
@@ -14,7 +13,7 @@ WHERE t.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> '
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WritingRole:
     """A role, and how many of the tables it sees it could write."""
 

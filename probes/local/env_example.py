@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,7 @@ from probes.aws.secrets_manager import is_real
 from probes.clients.clients import Clients
 from probes.clients.files import LocalFiles
 from probes.demand import ReadsFile
+from probes.frozen import frozen
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.three_valued import FieldValue, sorted_out
@@ -43,7 +43,7 @@ class EnvExampleParams(Params):
     """Names that may be missing."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _FileVariable:
     """A variable in the file; `mark` is the last of "required" and "optional" found before it, or beside it."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Annotated, Literal, Self
@@ -15,6 +14,7 @@ from pydantic import Field as Setting
 from probes.clients.clients import Clients
 from probes.clients.dns_query import DnsAnswer, DnsClient, plain
 from probes.demand import Sends
+from probes.frozen import frozen
 from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -70,7 +70,7 @@ class DnsRecordParams(Params):
         return self
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Seen:
     """What one server answers, or why it cannot be known."""
 

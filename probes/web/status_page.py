@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ from pydantic import Field as Setting
 from probes.clients.http import HttpAnswer, place_of
 from probes.clients.web_address import BaseAddress
 from probes.demand import Sends
+from probes.frozen import frozen
 from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -39,7 +39,7 @@ class StatusPageParams(Params):
     """How long the request may take."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Page:
     """A status page, whoever made it. `parts` are component -> state in the page's words, None where all is well."""
 

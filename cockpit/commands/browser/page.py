@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from signal import SIGKILL
 from types import SimpleNamespace
@@ -18,6 +18,7 @@ from textual_serve.server import Server, to_int
 
 from cockpit.commands.browser.door import HOST, TOKEN, Door
 from probes.clients.child_process import Command, PipedChild, start_piped
+from probes.frozen import frozen
 
 log = logging.getLogger(__name__)
 ENDS_WITHIN_S = 2.0
@@ -26,7 +27,7 @@ REFUSED = "This address was used already, or is not the one that `cockpit serve`
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Served:
     """What runs behind the page, and where its last words go."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from textwrap import wrap
 
 from cockpit.commands.migrate.migration_context import MigrationContext
@@ -21,9 +20,10 @@ from cockpit.migration.progress import Follower
 from cockpit.migration.states import OPEN, PhaseName
 from probes.clients.clients import Clients
 from probes.clients.threads import in_thread
+from probes.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PhaseOptions:
     """How a phase is begun."""
 

@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
@@ -31,6 +31,7 @@ from cockpit.migration.store_errors import StoreError
 from cockpit.plan.model import Migration, Plan
 from probes.clients.clients import Clients
 from probes.clients.threads import run_loop
+from probes.frozen import frozen
 from probes.reading import Unseen
 
 FAILED = 1
@@ -42,7 +43,7 @@ OUTSIDE_WINDOW = click.option(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MigrationContext:
     """The migration of one plan."""
 

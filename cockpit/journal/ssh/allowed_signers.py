@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,12 +12,13 @@ from cockpit.journal.ssh.sshsig import NAMESPACE, SshError
 from cockpit.ordinary_file import read_ordinary
 from cockpit.plan import ssh_public_key
 from cockpit.plan.ssh_public_key import KEY_TYPE
+from probes.frozen import frozen
 
 _OPTION = re.compile(r'([A-Za-z-]+)(?:=(?:"([^"]*)"|([^,"\s]*)))?(?:,|\Z)')
 _WORD = re.compile(r'(?:"[^"]*"|[^\s"])+')
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Allowed:
     """One line of the file."""
 
@@ -40,7 +40,7 @@ class Allowed:
         return not ((self.after and at < self.after) or (self.before and at > self.before))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AllowedSigners:
     """A whole file. `skipped` says which lines are not used, and why."""
 

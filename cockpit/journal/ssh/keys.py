@@ -6,7 +6,6 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,6 +18,7 @@ from cockpit.journal.ssh.allowed_signers import public_of
 from cockpit.journal.ssh.sshsig import Reader, Signer, SshError, key_type, packed
 from cockpit.ordinary_file import read_ordinary
 from cockpit.plan.ssh_public_key import fingerprint
+from probes.frozen import frozen
 
 Passphrase = Callable[[str], str]
 """Asks a person for the passphrase of the key file it is given; an empty answer gives up."""
@@ -94,7 +94,7 @@ def _mpint(number: int) -> bytes:
     return packed(number.to_bytes(number.bit_length() // 8 + 1, "big"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AgentKey:
     """A key the agent holds; signing asks the agent, and may wait for a touch or a confirmation."""
 

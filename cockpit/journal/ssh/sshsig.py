@@ -11,7 +11,6 @@ import binascii
 import hashlib
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from cockpit.plan.ssh_public_key import fingerprint
+from probes.frozen import frozen
 
 NAMESPACE = "cutover-signoff@v1"
 _MAGIC = b"SSHSIG"
@@ -55,7 +55,7 @@ class Signer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signature:
     """What an SSHSIG says."""
 

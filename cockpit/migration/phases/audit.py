@@ -18,13 +18,14 @@ from cockpit.migration.row_errors import apart, server_words
 from cockpit.migration.settings import Settings
 from cockpit.migration.sql_files import statement, table_statement
 from cockpit.migration.worker_context import Work
+from probes.frozen import frozen
 
 PAGE = 500
 _LIST_NAMED = statement("list_named")
 _TAKE_BACK_STALE = table_statement("take_back_stale")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Named:
     """One file whose row names an object."""
 

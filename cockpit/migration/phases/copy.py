@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import psycopg
@@ -17,11 +16,12 @@ from cockpit.migration.sql_files import table_statement
 from cockpit.migration.states import ItemState, PhaseName
 from cockpit.migration.store_errors import Halting, StoreError
 from cockpit.migration.worker_context import LeaseLost, Work
+from probes.frozen import frozen
 
 _READ_ROWS = table_statement("read_rows")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Row:
     claim: Claim
     xmin: str

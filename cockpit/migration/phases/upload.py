@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -19,6 +18,7 @@ from cockpit.migration.store_errors import Exists, Missing
 from cockpit.migration.worker_context import Work
 from cockpit.migration_scope import MIB
 from probes.clients.threads import in_thread
+from probes.frozen import frozen
 
 IN_THREAD = 2 * MIB
 SLICE_BYTES = 2 * MIB
@@ -35,7 +35,7 @@ class Changed(Exception):  # noqa: N818
     """The row changed while it was read."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Put:
     sha256: bytes
     size: int

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cockpit.plan.lint.rule import Finding
 from cockpit.plan.source.source_file import Source
 from cockpit.plan.source.yaml_tree import Path_, Tree
+from probes.frozen import frozen
 
 _COMMENT = re.compile(r"#\s*lint:\s*ignore\b[ \t]*(?P<rule>[\w-]*)[ \t,:]*(?P<reason>[^\r\n]*)")
 _INNERMOST = {"checklist": 4, "probes": 2, "contacts": 2, "vars": 2, "target": 2}
 """How long the path of an entry is, by its top-level key; 2 otherwise: `("runbook", 3)`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Acceptance:
     """A comment: the rule it accepts, why, its file and line, and the first line below that is not a comment."""
 

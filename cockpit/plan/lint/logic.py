@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from cockpit.conditions import tokens
 from cockpit.conditions.condition import as_literal, as_path, comparison_of
 from cockpit.conditions.tokens import Token
+from probes.frozen import frozen
 from probes.reading import Field
 
 MAX_ALTERNATIVES = 400
@@ -21,7 +22,7 @@ Fields = Callable[[str], Field | None]
 """`probe.field` to its declaration."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Atom:
     """One thing that must hold: a path compared with literals, or a term that is not understood (`path` empty)."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from cockpit.plan.lint.subject import Subject
 from cockpit.plan.source.problems import Problem
 from cockpit.plan.source.yaml_tree import Path_, Place
+from probes.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """One place where a rule bites: the value at `path`, or a piece of it at `at`."""
 
@@ -22,7 +22,7 @@ class Found:
 Check = Callable[[Subject], Iterable[Found]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """`id` is what people write to accept a finding; `report` is the contradiction of the readiness report it closes."""
 
@@ -36,7 +36,7 @@ class Rule:
     """Whether no reason accepts it: the cockpit does not start with such a plan unless an option allows it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """What a rule found. `accepted` is the reason the plan gives for accepting it, or empty."""
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 from cockpit.conditions.condition import Condition
 from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Plan, ProbeSpec, Step
 from cockpit.plan.source.yaml_tree import Path_, Place, Tree
+from probes.frozen import frozen
 from probes.reading import Field
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     """One text of the plan: where it is, what it is ("command", "title", "ask"...), and its words with vars filled in."""
 
@@ -22,7 +22,7 @@ class Text:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judged:
     """A condition, and whose it is."""
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+
+from probes.frozen import frozen
 
 _PIECE = re.compile(
     r"""(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|\$\{(?P<var>[^{}]*)\}|(?P<name>(?<![\w.])[A-Za-z_]\w*)""",
@@ -18,7 +19,7 @@ _VAR = re.compile(r"\$\{([^{}]*)\}")
 Literal = bool | int | float | str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConditionText:
     """`text` is what is compiled; `pieces` are (begin, end) of what was replaced: in the text, and as written."""
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cockpit.plan.position import Position
+from probes.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Input:
     """One value a part asks for. Without a default it must be given."""
 

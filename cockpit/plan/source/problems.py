@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from cockpit.plan.position import Position
 from probes.display_text import visible
+from probes.frozen import frozen
 
 SHOWN = 160
 """Characters of a source line that are shown, around the mark."""
@@ -16,7 +16,7 @@ _BEFORE_MARK = 100
 _PASSWORD = re.compile(r"(?<=://)([^\s/@:]*):([^\s/@]+)(?=@)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """One problem. `path` is dotted: `rollback_triggers[3].failure_condition`.
 

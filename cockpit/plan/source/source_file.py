@@ -8,11 +8,12 @@ import stat
 import sys
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from cockpit.plan.position import Position
 from cockpit.plan.source.problems import PlanError, Problem
+from probes.frozen import frozen
 
 MAX_BYTES = 1_000_000
 _BREAK = re.compile("\r\n|[\n\r]")
@@ -25,7 +26,7 @@ STDIN = "-"
 _EMPTY = "is empty: `cockpit example minimal` prints a plan to start from"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """The text of a plan. `file` is how problems name it; `digest` is the SHA-256 of `whole`, hex."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +15,7 @@ from cockpit.plan.source.condition_text import ConditionText, condition_text
 from cockpit.plan.source.parts_of_plan import is_of
 from cockpit.plan.source.yaml_tree import Path_, Place, TooMany, Tree, plain_value
 from cockpit.plan.text_kind import TextKind
+from probes.frozen import frozen
 from probes.known_secrets import is_public, remember, words_of
 from probes.suggestion import suggestion
 
@@ -31,7 +31,7 @@ _ALL = 2_000_000
 _LONGEST_CHAIN = 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Resolved:
     value: Any
     secret: bool = False

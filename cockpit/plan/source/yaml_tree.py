@@ -21,6 +21,7 @@ from cockpit.plan.source.inclusion import Inclusion
 from cockpit.plan.source.problems import PlanError, Problem, dotted
 from cockpit.plan.source.source_file import Source
 from cockpit.plan.source.source_map import locate
+from probes.frozen import frozen
 
 MAX_DEPTH = 40
 MAX_NODES = 20_000
@@ -46,7 +47,7 @@ class TooMany(Exception):  # noqa: N818 - not an error of ours: the reader has e
     """Raised when MAX_PROBLEMS are found: there is no use in looking further."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where a value stands: its first character, how many to mark, and the characters it is written in."""
 

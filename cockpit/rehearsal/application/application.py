@@ -29,6 +29,7 @@ from cockpit.rehearsal.application.llm_calls import MODEL, Llm, LlmUnavailable
 from cockpit.rehearsal.application.log import Logbook
 from cockpit.rehearsal.application.sign_in import Google, SignIn
 from cockpit.rehearsal.application.stopwatch import current
+from probes.frozen import frozen
 
 SLOTS_GONE = "remaining connection slots are reserved"
 SHARE_THAT_CAN_FAIL = 0.8
@@ -36,7 +37,7 @@ SHARE_THAT_CAN_FAIL = 0.8
 MAX_UPLOAD_BYTES = 10 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Release:
     """One build of the application: what it calls itself, and the share of its answers that are 500s."""
 
@@ -61,7 +62,7 @@ class Ailments:
     redis_down: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Surroundings:
     """Everything the application needs of the world."""
 

@@ -7,7 +7,7 @@ import random
 import secrets
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from probes.frozen import frozen
 
 MIGRATIONS = Path(__file__).parent.parent / "prisma" / "migrations"
 """The application's Prisma migrations, one folder each, as its repository would hold them."""
@@ -54,7 +55,7 @@ _TITLES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Logins:
     """Connection URLs by role. They hold passwords: never show them."""
 
@@ -143,7 +144,7 @@ def _seed(connection: psycopg.Connection[Any]) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _File:
     id: str
     title: str

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from probes.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Stored:
     """One version of one object. `sha256` is base64 as in `x-amz-checksum-sha256`; of parts it ends in `-N`."""
 

@@ -6,13 +6,13 @@ import json
 import shlex
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from cockpit.rehearsal.certificates import Authority, Certificate
 from cockpit.rehearsal.database.seed import MIGRATIONS
 from cockpit.rehearsal.site.vendors import PREFIX, UPSTASH_TOKEN
+from probes.frozen import frozen
 
 HOME = "127.0.0.1"
 _EXAMPLE = Path(__file__).parent.parent / "prisma" / "env.example"
@@ -22,7 +22,7 @@ SLACK_WEBHOOK = "https://hooks.slack.com/services/T04KD81QZ/B07RRH3ML/r3hV8sXk2Q
 """Of a webhook's form, and nobody's: a rehearsal posts nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OperatorMachine:
     """Files of the operator's machine, below the rehearsal's folder."""
 

@@ -5,12 +5,11 @@ Imports nothing heavy. `fault_injection.py` is where each of them is done for re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from probes.frozen import frozen
 from probes.suggestion import suggestion
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FaultState:
     """One entry of the fault panel."""
 

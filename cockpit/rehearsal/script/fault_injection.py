@@ -18,6 +18,7 @@ from cockpit.rehearsal.database.slot_hog import SlotHog
 from cockpit.rehearsal.script.fault_catalogue import CATALOGUE, known
 from cockpit.rehearsal.site.users import Users
 from probes.clients.threads import in_thread
+from probes.frozen import frozen
 
 ERROR_RATE = 0.12
 DELAY_S = 4.0
@@ -46,7 +47,7 @@ class Outside:
     cut: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Breakable:
     """Everything that faults reach into."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cockpit.rehearsal.application.application import Release
 from cockpit.rehearsal.application.stopwatch import Stopwatch, running
+from probes.frozen import frozen
 
 
 class Task(Protocol):
@@ -24,7 +24,7 @@ class Task(Protocol):
     def state(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """One request as the balancer saw it: by whom it was answered, how, and in how many seconds."""
 

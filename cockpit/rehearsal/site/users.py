@@ -6,7 +6,6 @@ import asyncio
 import json
 import random
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -14,6 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from starlette.types import ASGIApp, Message, Scope
 
 from cockpit.engine.clock import Clock
+from probes.frozen import frozen
 
 MIX: Mapping[str, tuple[float, int]] = {
     "browse": (26.0, 1),
@@ -30,7 +30,7 @@ A world that is slow to serve them slows the clock down: fewer users than the sc
 MOST_UNDER_WAY = 150
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     status: int
     headers: Mapping[str, str]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cockpit.conditions.condition import COMPARE
 from cockpit.decide.states import StepState, Tone, meaning_of
 from cockpit.report.model import Gap, Measure, Point, Span
+from probes.frozen import frozen
 
 WIDTH, HEIGHT = 360.0, 84.0
 BAND = 1000.0
@@ -35,7 +35,7 @@ STYLES = {name: f'class="f-{name}" fill="{fill}"' for name, fill in _FILLS.items
 """How shapes look where the style sheet does not reach, such as a viewer that shows pictures by themselves."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Window:
     """The stretch of time every picture of a report shows."""
 
@@ -48,7 +48,7 @@ class Window:
         return min(1.0, max(0.0, (at - self.began).total_seconds() / whole))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scale:
     """The values a chart shows, from its bottom to its top."""
 

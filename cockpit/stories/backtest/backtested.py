@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from cockpit.plan.position import Position
+from probes.frozen import frozen
 from probes.reading import Field
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PastTrip:
     """One time a trigger would have tripped."""
 
@@ -23,7 +24,7 @@ class PastTrip:
     """How often it tripped again before it was clear."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Approach:
     """How near to a limit a field came."""
 
@@ -42,7 +43,7 @@ class Approach:
     """Whether it was beyond the limit: it made a trigger true, or kept a criterion from being met."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OtherLimit:
     """What the same criterion would have done with another limit."""
 
@@ -53,7 +54,7 @@ class OtherLimit:
     met: timedelta = timedelta(0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PastCriterion:
     """A success criterion or trigger over the past."""
 
@@ -77,7 +78,7 @@ class PastCriterion:
     others: tuple[OtherLimit, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotSeen:
     """What a backtest cannot see, and why."""
 
@@ -87,7 +88,7 @@ class NotSeen:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrafficHour:
     """One hour of the day, over all days."""
 
@@ -98,7 +99,7 @@ class TrafficHour:
     most: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PastTraffic:
     """Whether what a probe counts was enough for its share to say anything."""
 
@@ -123,7 +124,7 @@ class PastTraffic:
         return tuple(each.hour for each in self.hours if each.periods and not each.enough)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PastSeries:
     """A field over the past, as it is drawn: values by the end of their period, rising; None where it was not known."""
 
@@ -132,7 +133,7 @@ class PastSeries:
     points: Sequence[tuple[datetime, float | None]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Silence:
     """A time without a single period of a probe."""
 
@@ -141,7 +142,7 @@ class Silence:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Backtested:
     """A plan over the past, from `since` to `until`."""
 

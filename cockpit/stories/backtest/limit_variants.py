@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 from cockpit.conditions import tokens
 from cockpit.conditions.condition import comparison_of, compile_condition
 from cockpit.conditions.tokens import Token
 from cockpit.plan.model import Criterion, Kind, Mode
+from probes.frozen import frozen
 from probes.reading import Field
 
 FACTOR = 2.0
@@ -18,7 +19,7 @@ _RISING = frozenset({">", ">="})
 _MOVED = frozenset({">", ">=", "<", "<="})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Variant:
     """A criterion as it would be with another limit; it is watched in shadow, and moves no verdict."""
 

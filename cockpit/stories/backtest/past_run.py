@@ -17,6 +17,7 @@ from cockpit.stories.backtest.past_source import Due, PastSource, has_past, quer
 from cockpit.stories.played_watch import PlayedWatch
 from cockpit.stories.story_clock import StoryClock
 from probes.clients.past_clients import POINTS_A_PAGE, PastClients, kept_for
+from probes.frozen import frozen
 from probes.reading import Unknown
 
 ZERO = timedelta(0)
@@ -29,7 +30,7 @@ _NOBODY = Person("backtest", "backtest", ("backtest",))
 OnStep = Callable[[int, int, str], None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PastPlan:
     """The part of a plan that has a past, as it is judged: what is seen in part moves no verdict."""
 
@@ -85,7 +86,7 @@ def _read_by(one: Criterion) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for each in conditions if each is not None for name in each.probes))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cost:
     """What will be asked of CloudWatch."""
 

@@ -15,6 +15,7 @@ from cockpit.stories.proof.proven import Hidden, TriggerProven
 from cockpit.stories.short_play import ShortPlay
 from cockpit.stories.value_search import Values, ValueSearch
 from cockpit.stories.values_for import tripping
+from probes.frozen import frozen
 from probes.reading import Reason, Value
 from probes.registry import find
 
@@ -30,7 +31,7 @@ LATE = "LATE"
 """Played as well: its data come later than they count."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Tripped:
     """When it tripped after the fault, and on how many bad samples."""
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 
 from cockpit.plan.position import Position
 from cockpit.stories.value_search import Values
+from probes.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """Something about the plan that somebody should know before the night."""
 
@@ -19,7 +20,7 @@ class Finding:
     position: Position
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hidden:
     """A blindness under which a trigger does not trip: which probe, why, and what the verdict is instead."""
 
@@ -28,7 +29,7 @@ class Hidden:
     verdict: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TriggerProven:
     """How a trigger trips: what has to change, how many readings it takes and how long from the fault on."""
 
@@ -67,7 +68,7 @@ class TriggerProven:
         return self.best is not None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CriterionProven:
     """When a success criterion is met at the earliest, from the beginning of its phase."""
 
@@ -79,7 +80,7 @@ class CriterionProven:
     undecided: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LineProven:
     """A checklist line: values with which it passes, and values with which it fails; None where there are none."""
 
@@ -94,7 +95,7 @@ class LineProven:
     blocking: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProbeProven:
     """What becomes of GO when one probe cannot be read: a verdict, and after how long, by the kind of reason."""
 
@@ -110,7 +111,7 @@ class ProbeProven:
     """The same where it may pass by itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GoProven:
     """GO, played: when it comes after the deployment began, and what it waited for longest."""
 
@@ -119,7 +120,7 @@ class GoProven:
     undecided: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlanProven:
     """Everything that is proven of one plan."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.text import Text
@@ -21,12 +20,13 @@ from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.confirm import INPUT_DELAY_S
 from cockpit.tui.text import plain, wrapped
 from cockpit.tui.widgets.passage import Passage
+from probes.frozen import frozen
 
 Accept = Callable[[str], Awaitable[str]]
 """Takes what was typed; returns what to show. Raises Refused, and then the page stays."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Choice:
     """One of several answers; what is typed beside it is its reason."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,12 +14,13 @@ from cockpit.decide.timing import Schedule, StepTime
 from cockpit.plan.change_window import Opening
 from cockpit.tui import theme
 from cockpit.tui.widgets.chart import append_runs
+from probes.frozen import frozen
 
 DONE, LIKELY, WORST, PLANNED, NOW, LAST_SAFE, WINDOW_END, GATE = "█", "▒", "░", "·", "│", "╎", "┃", "◆"
 _MINUTE = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Axis:
     """The stretch of time a chart shows, and what is marked on it."""
 

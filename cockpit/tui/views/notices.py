@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from rich.text import Text
@@ -12,6 +12,7 @@ from rich.text import Text
 from cockpit import formatting
 from cockpit.tui import theme
 from cockpit.tui.text import hanging, plain
+from probes.frozen import frozen
 
 MOST = 200
 """Notices that are gone and still listed."""
@@ -21,7 +22,7 @@ INDENT = 20
 _NUMBER = re.compile(r"\d+")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Noted:
     """One notice; while only its numbers change it stays the same one."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 
 from rich.text import Text
@@ -18,6 +18,7 @@ from cockpit.engine.ports import Watching
 from cockpit.plan.model import Phase
 from cockpit.tui import theme
 from cockpit.tui.text import cut_to, plain, wrapped
+from probes.frozen import frozen
 
 STALE_AFTER_S = 3.0
 WIDE = 100
@@ -28,7 +29,7 @@ HIGH_FROM = 30
 PHASES = {Phase.PRE_DEPLOY: "before deployment", Phase.POST_DEPLOY: "after deployment"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Here:
     """Who is at this cockpit, and what keys do there."""
 
@@ -36,6 +37,9 @@ class Here:
     """Id of the person; empty while nobody has said who they are, None where nobody can act."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Key, as people read it, by action id; only of actions there are."""
+
+
+NOBODY_HERE = Here()
 
 
 class VerdictBanner(Widget):
@@ -102,7 +106,7 @@ def banner_lines(
     height: int = LOW,
     *,
     paused: bool = False,
-    here: Here = Here(),
+    here: Here = NOBODY_HERE,
     aside: str = "",
 ) -> Text:
     """`height` lines. `age` is real time since the situation was made; `notice` is what matters above all reasons, and `aside`

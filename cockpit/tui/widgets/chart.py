@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
@@ -13,12 +12,13 @@ from rich.text import Text
 
 from cockpit import formatting
 from cockpit.tui import theme
+from probes.frozen import frozen
 
 BARS = "▁▂▃▄▅▆▇█"
 Points = Sequence[tuple[datetime, float | None]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mark:
     """Something that happened, below a chart."""
 

@@ -19,6 +19,7 @@ from textual.strip import Strip
 
 from cockpit.tui import theme
 from cockpit.tui.text import cut_to, safe_copy
+from probes.frozen import frozen
 
 GAP = 2
 NARROW = 60
@@ -27,7 +28,7 @@ MARGIN = 1
 """Left of every row: the cursor's mark, which is there without colours too."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Column:
     """A column of fixed `width` (0: takes what is left). Columns of a high `rank` are dropped first when there is no room."""
 
@@ -53,7 +54,7 @@ Cells = tuple[tuple[str, Text], ...]
 """By column key."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LateCells:
     """Cells made when they are painted: of hundreds of rows a terminal shows thirty. Equal where made from equal things."""
 
@@ -64,7 +65,7 @@ class LateCells:
         return iter(self.make())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One line. `cells` are by column key; `search` is what a filter looks at. A heading has only `heading`."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from cockpit.rehearsal.aws.cloudwatch.metric_store import at_epoch
+from probes.frozen import frozen
 
 AlarmState = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 Treatment = Literal["missing", "ignore", "breaching", "notBreaching"]
@@ -22,7 +22,7 @@ COMPARISONS: Mapping[str, tuple[Callable[[float, float], bool], str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """The judging part of an alarm: `needed` of the newest `periods` must breach."""
 
@@ -36,7 +36,7 @@ class Rule:
         return COMPARISONS[self.comparison][0](value, self.threshold)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judgement:
     """A state and why, in CloudWatch's words."""
 

@@ -12,6 +12,7 @@ from typing import Any
 from cockpit.rehearsal.aws.cloudwatch.alarm_evaluation import AlarmState
 from cockpit.rehearsal.aws.cloudwatch.alarms import AlarmBook
 from cockpit.rehearsal.aws.wire.protocols import AwsError
+from probes.frozen import frozen
 
 _TOKEN = re.compile(
     r'\s*(?:(?P<state>ALARM|OK|INSUFFICIENT_DATA)\s*\(\s*"?(?P<name>[^")]+?)"?\s*\)|(?P<word>AND|OR|NOT|TRUE|FALSE|[()]))\s*'
@@ -21,7 +22,7 @@ Test = Callable[[str, str], bool]
 """Whether an alarm (name) is in a state."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CompositeAlarm:
     """One composite alarm; `settings` are as PutCompositeAlarm gave them."""
 

@@ -10,8 +10,9 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from probes.frozen import frozen
 
 Series = dict[int, float]
 Value = float | Series | list["Value"]
@@ -44,7 +45,7 @@ class MathError(ValueError):
     """The expression cannot be understood or uses what is not rehearsed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Frame:
     """What an expression can see: the series by id, and the periods it is asked about."""
 

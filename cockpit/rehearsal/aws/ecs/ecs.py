@@ -6,20 +6,20 @@ import random
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from cockpit.rehearsal.aws.ecs.service import FORGOTTEN_AFTER, Deployment, Revision, Service, ServiceDeployment
 from cockpit.rehearsal.aws.ecs.task import Task, TaskBehaviour, TaskView
 from cockpit.rehearsal.aws.ecs.task_definitions import containers_of, revision_of
+from probes.frozen import frozen
 
 __all__ = ["EcsSimulation", "RunTask", "TaskBehaviour", "TaskView"]
 STEP = timedelta(seconds=1)
 _SEED = 11
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunTask:
     """What RunTask asked for: a task on its own has begun. Tell its end with `EcsSimulation.finish`."""
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from cockpit.rehearsal.aws.ecs.task import Container, Task, TaskBehaviour
+from probes.frozen import frozen
 
 UNHEALTHY_FOR = timedelta(seconds=20)
 """How long ECS watches an unhealthy task before it replaces it."""
@@ -39,7 +40,7 @@ class ServiceDeployment:
     rollback_revision: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Revision:
     """A service revision: what a deployment was to bring."""
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from probes.frozen import frozen
+
 DRAIN = timedelta(seconds=15)
 """The target group's deregistration delay."""
 STOPPING = timedelta(seconds=5)
@@ -32,7 +34,7 @@ class TaskBehaviour:
         return self.crash_after_s is None and self.unhealthy_after_s is None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TaskView:
     """A task as the rest of the world sees it; `ip` is where a load balancer would send its requests."""
 
@@ -44,7 +46,7 @@ class TaskView:
     started_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Container:
     """A container of a task definition, and the digest its image had when the task was placed."""
 

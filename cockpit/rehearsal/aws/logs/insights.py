@@ -21,13 +21,14 @@ from cockpit.rehearsal.aws.logs.insights_expressions import (
 from cockpit.rehearsal.aws.logs.insights_functions import AGGREGATES
 from cockpit.rehearsal.aws.logs.insights_values import Moment, number_of, text_of, truth
 from cockpit.rehearsal.aws.logs.log_store import Event
+from probes.frozen import frozen
 
 DEFAULT_LIMIT = 10_000
 Row = dict[str, Any]
 QueryCommand = Callable[[list[Row]], list[Row]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """A query's answer: rows of {column: text}, and what was looked at."""
 

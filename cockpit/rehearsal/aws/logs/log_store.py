@@ -14,6 +14,7 @@ from typing import Any
 
 from cockpit.rehearsal.aws.cloudwatch.metric_store import MetricStore
 from cockpit.rehearsal.aws.logs.filter_pattern import Matches, compile_pattern
+from probes.frozen import frozen
 
 KEPT = timedelta(hours=3)
 INGESTION_DELAY = timedelta(seconds=5)
@@ -64,7 +65,7 @@ def _flatten(document: Mapping[str, Any], prefix: str, row: dict[str, Any]) -> N
             row[prefix + name] = value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MetricFilter:
     """A metric filter: what it matches and what it counts."""
 

@@ -6,11 +6,11 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from cockpit.rehearsal.aws.wire.protocols import AwsError
 from cockpit.rehearsal.aws.wire.routing import Call, Protocol
+from probes.frozen import frozen
 
 Kind = Literal["throttle", "deny", "slow_down", "expired", "latency", "drop"]
 Caller = Literal["cockpit", "app", "*"]
@@ -24,7 +24,7 @@ class Dropped(ConnectionError):  # noqa: N818 - what happened
     """The connection is to be cut without an answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AwsFault:
     """What goes wrong, and for whom. `service` is a signing name ("monitoring", "s3", "ecs") or "*"; `rate` from 0 to 1."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from moto.rds.models import rds_backends
 
 from cockpit.rehearsal.aws.wire.protocols import AwsError
 from cockpit.rehearsal.aws.wire.routing import Call
+from probes.frozen import frozen
 
 _RESTORABLE_LAG = timedelta(minutes=5)
 """RDS ships its transaction logs every five minutes."""
@@ -48,7 +49,7 @@ _MEMBERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InstanceHealth:
     """What a scenario set on an instance beside moto's own attributes."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 from xml.sax.saxutils import escape
@@ -14,6 +14,7 @@ from cockpit.rehearsal.aws.wire import cbor
 from cockpit.rehearsal.aws.wire.routing import Call, Protocol
 from cockpit.rehearsal.aws.wire.service_models import operation_model, service_model
 from cockpit.rehearsal.aws.wire.wire_times import iso
+from probes.frozen import frozen
 
 
 class AwsError(Exception):
@@ -26,7 +27,7 @@ class AwsError(Exception):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """An HTTP answer, ready to be sent."""
 

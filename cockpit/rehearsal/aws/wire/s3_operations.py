@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from urllib.parse import parse_qsl
 
 from cockpit.rehearsal.aws.wire.service_models import service_model
+from probes.frozen import frozen
 
 _LEVELS = {"/": 0, "/{Bucket}": 1, "/{Bucket}/{Key+}": 2}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Signature:
     """What a request must carry to be this operation; the one that asks for most wins."""
 
