@@ -6,6 +6,7 @@ What the board holds depends on the set of readings it was given, never on the o
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from cockpit.decide.because import Explanation
@@ -76,17 +77,35 @@ class Board:
             self._explained[subject.id] = explained
         return evaluator.evaluation(self.readings, reached, explained[1], now)
 
-    def outcomes(self, now: datetime) -> object:
-        """What everything evaluated has come to. While it is equal, and no window ends, deciding anew gives the same words."""
-        evaluated = tuple(evaluator.outcome() for evaluator in self._evaluators.values())
-        return evaluated, tuple(self._lapsed(name, now) for name in self.readings.histories)
+    def outcomes(self, now: datetime) -> Mapping[str, object]:
+        """By probe, what everything evaluated has come to. While it is equal, no window ends and nothing stated lapses, deciding
+        anew gives the same words."""
+        return {probe: self.outcomes_of(probe, now) for probe in self.readings.histories}
 
-    def _lapsed(self, probe: str, now: datetime) -> tuple[bool, ...]:
-        """Which limits of age the newest data of a probe is beyond."""
-        newest = self.readings.histories[probe].newest_data_at
-        limits = {evaluator.criterion.stale_after for evaluator in self._by_probe[probe]}
-        spec = self.plan.probes[probe]
-        return tuple(newest is None or now - newest > (limit or spec.stale_after) for limit in limits)
+    def outcomes_of(self, probe: str, now: datetime) -> object:
+        """The same for what is evaluated from one probe."""
+        evaluated = tuple(
+            (
+                evaluator.outcome(),
+                tuple(now > each for each in evaluator.lapses()),
+                self.readings.tolerated(evaluator.now, evaluator.criterion.error_limit),
+            )
+            for evaluator in self._by_probe[probe]
+        )
+        fresh_until = self._fresh_until(probe)
+        return evaluated, fresh_until is not None and now > fresh_until
+
+    def next_lapse(self, now: datetime) -> datetime | None:
+        """The first moment after which time alone can change what the readings come to; a reading puts it off, or is news."""
+        moments = [each for evaluator in self._evaluators.values() for each in evaluator.lapses()]
+        moments += [each for probe in self.readings.histories if (each := self._fresh_until(probe)) is not None]
+        return min((each for each in moments if each >= now), default=None)
+
+    def _fresh_until(self, probe: str) -> datetime | None:
+        """Up to when the newest data of a probe is not too old to count; None where there is none."""
+        history = self.readings.histories[probe]
+        newest = history.newest_data_at
+        return None if newest is None else newest + history.allowed(self.readings.own_limits[probe])
 
     def _evaluator(self, subject: Subject, origin: datetime, ends: datetime | None) -> Evaluator:
         """Built once, then extended as readings come."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -108,6 +108,19 @@ class Evaluator:
             else (reached.state, reached.truth, reached.turned_at, reached.trips, reached.broken)
         )
         return self.now.truth, unknown.reason if unknown else None, samples
+
+    def lapses(self) -> Iterator[datetime]:
+        """When what it has come to no longer holds, if nothing more is read: time alone changes it after these moments."""
+        yield self.begins
+        reached, criterion = self.reached, self.criterion
+        if reached is not None:
+            yield reached.holds_until
+            yield reached.fresh_until
+        if criterion.on_unknown is OnUnknown.ROLLBACK:
+            seen_at, fresh = (
+                (reached.data_at, reached.fresh_until - reached.data_at) if reached else (self.begins, ZERO)
+            )
+            yield seen_at + max(criterion.unknown_limit or ZERO, self.limits.blind, fresh)
 
     @property
     def past(self) -> bool:

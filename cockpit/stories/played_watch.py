@@ -13,17 +13,21 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from cockpit.decide.events import Record
-from cockpit.decide.situation import Situation
 from cockpit.engine.poller import Source
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import Plan
+from cockpit.stories.next_moment import next_moment
 from cockpit.stories.story_clock import StoryClock
 from probes.reading import Reading, Unknown, Value
 
 STEP = timedelta(seconds=5)
 """How far it goes on at once: readings are taken in, and what changes is decided, as exactly as this."""
-LONGEST_REST = timedelta(seconds=15)
-"""It decides at least so often, also while nothing changes; a whole minute is always one of these moments."""
+SHORTEST = timedelta(milliseconds=1)
+"""A moment foreseen so little later is now: what is recorded at one moment is put apart by less."""
+WATCHED_REST = timedelta(seconds=15)
+"""It decides at least so often where somebody watches, who is shown ages and times left as of the last decision."""
+UNWATCHED_REST = timedelta(minutes=5)
+"""And where nobody does: what changes between is decided at its own step all the same."""
 
 
 class TimedSource(Source, Protocol):
@@ -42,42 +46,64 @@ class TimedSource(Source, Protocol):
 class PlayedWatch(Watch):
     """A watch that goes on by `step`."""
 
-    def __init__(self, plan: Plan, source: TimedSource, clock: StoryClock, record: Record | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        source: TimedSource,
+        clock: StoryClock,
+        record: Record | None = None,
+        rest: timedelta = WATCHED_REST,
+    ) -> None:
         super().__init__(plan, source, clock, record)
+        self.rest = rest
         self.played = source
         self.story_clock = clock
         self.before_step: list[Callable[[], None]] = []
         """Called at each step before its readings are taken in: what happens in the world."""
         self.after_step: list[Callable[[], None]] = []
         """Called after each decision: what people do."""
-
+        self.moments: list[datetime] = []
+        """It decides at these too, the next one first: somebody asks then how it stands."""
         self._began = clock.now()
         self._content: dict[str, tuple[Mapping[str, Value], Mapping[str, Unknown]]] = {}
         self._decided: tuple[datetime | None, int] = None, 0
         """When the next change is foreseen, and how long the record was, by the last decision."""
-        self._outcomes: object = None
+        self._outcomes: Mapping[str, object] = {}
+        """What the readings of each probe had come to by then."""
+        self._lapse: datetime | None = None
+        """Until when they come to that if nothing more is read."""
 
     def step(self) -> None:
-        """Go on by one step; decide if a reading is new, a change is foreseen, somebody stated something, or it is time."""
+        """Go on by one step; decide if anything can have changed, or it is time."""
         now = self.story_clock.at = self.story_clock.at + STEP
         for call in self.before_step:
             call()
-        news = False
-        for probe, reading in self.played.take(now):
-            self.take(probe, reading)
-            content = reading.values, reading.unknown
-            news = self._content.get(probe) != content or news
-            self._content[probe] = content
+        news = [self._is_news(probe, reading, now) for probe, reading in self.played.take(now)]
         foreseen, entries = self._decided
-        if (
-            news
-            or (foreseen is not None and now >= foreseen)
-            or entries != len(self.record.entries)
-            or not (now - self._began) % LONGEST_REST
-        ):
+        if any(news) or entries != len(self.record.entries) or self._is_due(now, foreseen):
             self.tick()
             for call in self.after_step:
                 call()
+
+    def _is_news(self, probe: str, reading: Reading, now: datetime) -> bool:
+        """Take a reading in: whether it says what the one before did not, or a condition or a window has come to something by it."""
+        self.take(probe, reading)
+        content = reading.values, reading.unknown
+        same = self._content.get(probe) == content
+        self._content[probe] = content
+        return not same or self._outcomes.get(probe) != self.board.outcomes_of(probe, now)
+
+    def _is_due(self, now: datetime, foreseen: datetime | None) -> bool:
+        """Whether it is time, a change is foreseen by now, or something no longer counts that did at the last decision."""
+        asked = False
+        while self.moments and self.moments[0] <= now:
+            asked = bool(self.moments.pop(0))
+        if asked or not (now - self._began) % self.rest or (foreseen is not None and now + SHORTEST >= foreseen):
+            return True
+        if self._lapse is None or now <= self._lapse:
+            return False
+        self._lapse = self.board.next_lapse(now)
+        return self.board.outcomes(now) != self._outcomes
 
     def leap(self, until: datetime, rest: timedelta, least: timedelta) -> None:
         """Go on to the next moment at which what is decided can change, `least` from now and `rest` at most; decide there."""
@@ -95,8 +121,9 @@ class PlayedWatch(Watch):
 
     def tick(self) -> None:
         super().tick()
-        self._outcomes = self.board.outcomes(self.story_clock.at)
-        self._decided = _next_change(self.situation), len(self.record.entries)
+        now = self.story_clock.at
+        self._outcomes, self._lapse = self.board.outcomes(now), self.board.next_lapse(now)
+        self._decided = next_moment(self.plan, self.record, self.situation), len(self.record.entries)
 
     async def run(self) -> None:
         """Step at the clock's speed until cancelled; decide at once where somebody stated something."""
@@ -117,11 +144,3 @@ class PlayedWatch(Watch):
                 await asyncio.sleep(0)
         finally:
             await self.source.close()
-
-
-def _next_change(situation: Situation) -> datetime | None:
-    """When a window ends, or the dwell before GO, if all goes on as it is."""
-    moments = [step.eta for step in situation.path_to_go if step.eta is not None]
-    for status in (*situation.criteria, *situation.guards):
-        moments += [situation.now + left for left in (status.trips_in, status.met_in) if left is not None]
-    return min(moments, default=None)

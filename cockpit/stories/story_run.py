@@ -11,7 +11,7 @@ from cockpit.decide.events import Change, Record
 from cockpit.decide.situation import Situation
 from cockpit.stories.healthy_values import Contradiction, healthy
 from cockpit.stories.played_source import PlayedSource
-from cockpit.stories.played_watch import PlayedWatch
+from cockpit.stories.played_watch import WATCHED_REST, UNWATCHED_REST, PlayedWatch
 from cockpit.stories.played_world import PlayedWorld
 from cockpit.stories.story_clock import BEGINS, StoryClock
 from cockpit.stories.story_director import StoryDirector
@@ -72,12 +72,17 @@ def story_run(
     return run_with(story, clock, record if record is not None else Record(rehearsal=True), plays_crew=plays_crew)
 
 
-def run_with(story: Story, clock: StoryClock, record: Record, *, plays_crew: bool = True) -> StoryRun:
+def run_with(
+    story: Story, clock: StoryClock, record: Record, *, plays_crew: bool = True, rest: timedelta = WATCHED_REST
+) -> StoryRun:
+    """`rest`: it decides at least so often."""
     found = healthy(story.plan, story.pinned)
     world = PlayedWorld(story.plan, found.values)
-    watch = PlayedWatch(story.plan, PlayedSource(story.plan, world, clock), clock, record)
+    watch = PlayedWatch(story.plan, PlayedSource(story.plan, world, clock), clock, record, rest)
     director = StoryDirector(story, world, watch, plays_crew)
     expectations = Expectations(story.expect)
+    asked = (one.at if one.at is not None else one.by for one in story.expect)
+    watch.moments = sorted(clock.now() + elapsed for elapsed in asked if elapsed is not None)
     watch.before_step.append(director.happen)
     watch.after_step.append(director.act)
     watch.after_step.append(lambda: expectations.judge(watch.situation, director.elapsed))
@@ -86,7 +91,7 @@ def run_with(story: Story, clock: StoryClock, record: Record, *, plays_crew: boo
 
 def play_through(story: Story, *, at: datetime = BEGINS) -> Ended:
     """Everything a story has, as fast as this machine can."""
-    run = story_run(story, at=at)
+    run = run_with(story, StoryClock(at), Record(rehearsal=True), rest=UNWATCHED_REST)
     run.director.begin()
     while run.elapsed < story.lasts:
         run.watch.step()

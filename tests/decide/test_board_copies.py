@@ -66,19 +66,22 @@ def test_what_a_board_has_come_to_is_the_same_while_nothing_turns() -> None:
     assert come_to(suspected.feed("0.2")) != before, "the polls say the same, and it has tripped"
 
 
-def test_what_a_board_has_come_to_changes_where_data_passes_a_limit_of_age() -> None:
+def test_what_a_board_has_come_to_changes_where_something_no_longer_counts_and_nowhere_else() -> None:
     scene = filled()
-    board = scene.board
+    board, now = scene.board, scene.now
     written, own = ERRORS.stale_after, scene.plan.probes["m"].stale_after
-    assert written is not None
-    limits = sorted((written, own))
-    assert limits[0] < limits[1]
-    found = [board.outcomes(scene.now + limit + over) for limit in limits for over in (0 * STEP, STEP / 15)]
-    assert found[0] == board.outcomes(scene.now)
-    assert found[0] != found[1] == found[2] != found[3]
+    lapses = []
+    while (moment := board.next_lapse(now)) is not None:
+        lapses.append(moment - scene.now)
+        assert board.outcomes(moment) == board.outcomes(now)
+        now = moment + STEP / 15
+        assert board.outcomes(now) != board.outcomes(moment)
+    assert board.outcomes(now) == board.outcomes(now + 9999 * STEP)
+    assert written != own
+    assert {written, own} < set(lapses), "and before them where a window no longer goes on"
     unread = Board(scene.plan, at(0))
     decide(unread.plan, unread, scene.record, at(0))
-    assert unread.outcomes(at(0)) == unread.outcomes(at(9999)), "what was never read is beyond every limit"
+    assert unread.outcomes(at(1)) == unread.outcomes(at(9999)), "what was never read has nothing to lapse"
 
 
 def test_the_words_of_a_situation_and_what_there_is_to_do() -> None:
