@@ -70,6 +70,8 @@ class FrameScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         cockpit = self.cockpit
+        # Before there are widgets: each would be styled once more.
+        self.set_class(cockpit.label == "PROD", "-production")
         yield ContextRow(cockpit.cutover, cockpit.label, armed=lambda: cockpit.armed, who=lambda: cockpit.who)
         yield VerdictBanner(cockpit.cutover, self._here)
         yield Passage("away")
@@ -105,7 +107,6 @@ class FrameScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self._ready = True
-        self.set_class(self.cockpit.label == "PROD", "-production")
         self.paint()
 
     def on_unmount(self) -> None:

@@ -132,7 +132,7 @@ class ListScreen(FrameScreen):
         # The list comes first: what is below it is shown only where every row is in view as well.
         room = self.list_rows - TALL_ABOUT - 1 - len(shown)
         below = self.below() if self.size.height >= TALL and room >= BELOW_ROWS else None
-        self.set_class(below is not None, "-tall")
+        self.query_one("#below").display = below is not None
         if below is not None:
             self._grid_rows(len(shown))
             for name, text in zip(("#left", "#right"), below, strict=True):
@@ -186,13 +186,14 @@ class ListScreen(FrameScreen):
     def _detail(self, row: Row | None) -> None:
         """Beside the list, where the terminal is wide: the evidence of the row the cursor is on."""
         wide = self.app.size.width >= WIDE
-        self.set_class(wide, "-wide")
+        detail = self.query_one("#detail", Passage)
+        detail.display = wide
         if wide:
             subject, text = self.subject(), Text("")
             if row is not None and is_known(self.cockpit.cutover, subject):
                 width, height = self.size.width - self.list_columns - 3, self.list_rows - TALL_ABOUT
                 text = evidence(self.cockpit.cutover, subject, width, height)
-            self.query_one("#detail", Passage).show(text, keep="\n")
+            detail.show(text, keep="\n")
 
     @property
     def list_columns(self) -> int:
