@@ -15,7 +15,7 @@ from cockpit.decide.because import Explanation, Observed
 from cockpit.decide.before_phase import NONE, BeforePhase, Paths
 from cockpit.decide.explanation import Explainer
 from cockpit.decide.limits import ZERO, limits_of
-from cockpit.decide.readings import Readings, gone
+from cockpit.decide.readings import Readings, after_watching
 from cockpit.decide.sampling import Sampler
 from cockpit.decide.state_machine import MachineState, Sample, Trip, Window, next_state, standing
 from cockpit.decide.states import State
@@ -361,10 +361,8 @@ class Evaluator:
         if criterion.on_unknown is not OnUnknown.ROLLBACK or criterion.severity is not Severity.CRITICAL:
             return None
         limit = max(criterion.unknown_limit or ZERO, self.limits.blind, fresh)
-        if until - seen_at <= limit:
-            return None
-        over = until - seen_at - gone(seen_at, until, self.gaps) - limit
-        return until - over if over > ZERO else None
+        moment = after_watching(limit, seen_at, self.gaps)
+        return moment if moment < until else None
 
     def _left(self, reached: MachineState | None, readings: Readings, now: datetime) -> timedelta | None:
         if reached is None or not reached.state.judging.running:

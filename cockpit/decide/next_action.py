@@ -20,7 +20,7 @@ _MIGRATION = "migration"
 
 def next_actions(plan: Plan, situation: Situation) -> tuple[NextAction, ...]:
     """One for each person of the plan, in its order; one for whoever is there where it names nobody."""
-    moment = _Moment(plan, situation, frozenset(deciding_roles(plan)), unsigned(situation))
+    moment = _Moment(plan, situation, deciding_roles(plan), unsigned(situation))
     calm = situation.verdict.latch is None and situation.verdict.under_way is None
     moment = (
         replace(moment, soon=next(moment.breaching(), None), left=next(moment.left_over(), None)) if calm else moment
@@ -93,7 +93,8 @@ class _Moment:
 
     plan: Plan
     situation: Situation
-    deciding: frozenset[str]
+    deciding: tuple[str, ...]
+    """In the order of the plan: whoever holds several acts in the first."""
     unsigned: Sequence[Line]
     soon: NextAction | None = None
     """The same for everybody, before all else: what trips soon."""

@@ -279,7 +279,16 @@ def _number(held: Value | None) -> float | None:
     return float(held) if isinstance(held, (int, float)) else None
 
 
-def gone(since: datetime, until: datetime, gaps: Sequence[tuple[datetime, datetime]]) -> timedelta:
-    """For how much of a span of time the cockpit was not watching."""
-    overlaps = (min(until, end) - max(since, begin) for begin, end in gaps)
-    return sum((overlap for overlap in overlaps if overlap > timedelta(0)), timedelta(0))
+def after_watching(time: timedelta, since: datetime, gaps: Sequence[tuple[datetime, datetime]]) -> datetime:
+    """When the cockpit has watched for so long since a moment. `gaps` when it was not watching, oldest first.
+
+    It is the same moment however long it sleeps afterwards.
+    """
+    moment = since + time
+    slept_until = since
+    for began, ended in gaps:
+        if began >= moment:
+            break
+        moment += max(ended - max(began, slept_until), timedelta(0))
+        slept_until = max(slept_until, ended)
+    return moment

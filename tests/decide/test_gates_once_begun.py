@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from decide.scene import CALM, HERE, STEP, Scene, gate, seconds
+from dataclasses import replace
 
-from cockpit.decide.events import GateUsed, Vote
+from decide.scene import CALM, HERE, START, STEP, Scene, gate, seconds
+
+from cockpit.decide.events import GateUsed, Record, Vote
 from cockpit.decide.gate import Missing, missing_to_go_on, used, worded
 from cockpit.plan.model import Gate, Poll
 
@@ -46,6 +48,24 @@ def test_what_is_kept_is_each_gate_before_it_that_is_passed_with_its_votes() -> 
     assert votes
     assert use == GateUsed(scene.now, "copy", "migrate", "primary", "on_call", "d1", votes)
     assert [each.gate for each in begun(voted(scene, ("cid", "copy_too", "go")))] == ["copy", "copy_too"]
+
+
+def test_a_gate_that_leaves_the_initiator_out_is_used_by_the_votes_of_others_alone() -> None:
+    left_out = replace(COPY, poll=replace(COPY.poll, exclude_initiator=True))
+    scene = Scene(*CALM, gates=(left_out,)).feed("0")
+    voted(scene, ("ann", "copy", "go"))
+    ann = next(person for person in scene.plan.people if person.id == "ann")
+    assert used(scene.plan, scene.record, "migrate", scene.now, ann, "backup") == []
+    voted(scene, ("bob", "copy", "go"))
+    (use,) = used(scene.plan, scene.record, "migrate", scene.now, ann, "backup")
+    assert [vote.partition(" ")[0] for vote in use.votes] == ["bob"]
+
+
+def test_what_an_earlier_record_began_goes_on_though_this_one_holds_none_of_its_votes() -> None:
+    """On a plan as it read then: this cockpit asked its gates."""
+    use = GateUsed(START, "copy", "migrate", "ann", "on_call", "d0")
+    scene = Scene(*CALM, gates=(COPY,), record=Record([use])).feed("0")
+    assert wanted(scene) == ()
 
 
 def test_what_was_not_begun_wants_its_votes() -> None:

@@ -14,7 +14,7 @@ from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepBegan, Step
 from cockpit.decide.next_action import also, next_actions, next_for
 from cockpit.decide.situation import ServiceRelease
 from cockpit.decide.states import Word
-from cockpit.plan.model import Migration, Phase, Step
+from cockpit.plan.model import Migration, Person, Phase, Poll, Step
 from probes.reading import Evidence
 
 TRIPS = trigger("errors", "m.rate > 0.05", hold_for=30)
@@ -76,6 +76,14 @@ def test_a_latched_rollback_is_decided_by_those_who_may_and_comes_before_all_els
     assert (mine.act, mine.what) == (Act.DECIDE, "decide: roll back or fix forward")
     assert acts(scene)["eve"] is Act.WAIT
     assert "primary (on-call) has to decide" in next_for(scene.situation, "eve").what
+
+
+def test_whoever_holds_several_roles_acts_in_the_first_that_the_plan_asks_for() -> None:
+    roles = tuple(f"role_{number}" for number in range(12))
+    everything = Person("max", "Max", roles[::-1])
+    asked = replace(gate(), poll=Poll(roles, 1))
+    scene = Scene(CALM[0], TRIPS, gates=(asked,), people=(everything,)).feed("0 0.2x5")
+    assert next_for(scene.situation, "max").role == "role_0"
 
 
 def test_a_breach_that_will_trip_comes_before_signatures_with_its_countdown() -> None:

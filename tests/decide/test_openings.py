@@ -9,11 +9,11 @@ from random import Random
 from typing import Literal
 
 import pytest
-from decide.scene import HERE, START, plan
+from decide.scene import HERE, START, at, plan
 
-from cockpit.decide.events import MIGRATION, Decision, Entry, GateUsed, Happened, Record, Vote
+from cockpit.decide.events import MIGRATION, Decision, Entry, GateUsed, Happened, PhaseBegan, Record, Vote
 from cockpit.decide.gate import GOOD_FOR, begun_by, missing_before, opening, tag_of
-from cockpit.plan.model import Gate, Plan, Poll
+from cockpit.plan.model import Gate, Phase, Plan, Poll
 
 LINES = ("purge 3 files of db/app", "purge 3 files, at most 1 of them of db/app")
 NIGHTS = int(os.environ.get("EXAMPLES", "100"))
@@ -87,6 +87,26 @@ def test_a_statement_by_which_nothing_was_begun_begins_the_next_of_the_same_pers
     assert night.begin("ann", LINES[0])
     assert not night.begin("ann", LINES[0])
     assert not night.state("ann", LINES[0])
+
+
+def test_in_a_plan_without_people_it_is_what_this_cockpit_noted_within_the_hour() -> None:
+    unmanned = replace(gated("purge"), people=())
+    began = PhaseBegan(START, Phase.POST_DEPLOY)
+    noted = Happened(START, MIGRATION, f"phase purge ({LINES[0]})")
+    others = (replace(noted, by="ann"), replace(noted, subject="notice"), replace(noted, text="phase purge"))
+    for entries, expected in (
+        ((began, noted), noted),
+        ((began, *others), None),
+        ((noted, replace(noted, at=at(9))), None),
+    ):
+        record = Record(list(entries))
+        if expected is None and noted in entries:
+            record.append(Happened(at(10), MIGRATION, begun_by(1, replace(noted, at=at(9)))))
+        found = opening(unmanned, record, "purge", LINES[:1], at(20), "")
+        assert (found.statement, found.whole) == (expected, expected is not None)
+        assert [each.gate for each in found.missing] == ["purge"]
+    assert opening(unmanned, Record([began, noted]), "", LINES[:1], START + GOOD_FOR, "").statement is None
+    assert opening(unmanned, Record([began, noted]), "", LINES[:1], at(20), "").stands
 
 
 def test_it_is_good_for_an_hour_and_on_its_plan() -> None:

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from decide.scene import CALM, STEP, Scene, at, probe, reading, seconds, success, trigger
 
-from cockpit.decide.events import Acknowledgement, PhaseBegan
+from cockpit.decide.events import Acknowledgement, Decision, PhaseBegan
+from cockpit.decide.readings import after_watching
 from cockpit.decide.situation import Badge
 from cockpit.decide.states import State, Word
 from cockpit.plan.model import Mode, OnUnknown, Phase, Severity
@@ -341,3 +342,39 @@ def test_a_trip_for_having_been_blind_does_not_hide_the_one_before_it() -> None:
     assert tripped.until == scene.now, "it recovers"
     again = scene.feed("0.2").board.evaluate(errors, at(0), scene.now).trips[-1]
     assert (again.since, again.first) == (scene.now, tripped.since)
+
+
+def test_a_trip_for_being_blind_stays_the_one_it_was_when_the_cockpit_sleeps_after_it() -> None:
+    """It tripped before the sleep, so the decision on it still answers it: no other trip comes of the sleep."""
+    dark = trigger("dark", "m.rate > 0.05", on_unknown=OnUnknown.ROLLBACK, unknown_limit=60)
+    scene = Scene(*CALM, dark).feed("0 denied denied denied denied denied denied")
+    assert scene.word is Word.ROLLBACK
+    latch = scene.situation.verdict.latch
+    assert latch is not None
+    assert scene.say(Decision(scene.now, "dismiss", "ann", "known", "", "backup", "d1", latch.trips)).word is Word.HOLD
+    slept = scene.now
+    scene.now += seconds(600)
+    scene.board.gap(slept, scene.now)
+    assert scene.tick().word is Word.HOLD
+    assert scene.feed("denied").word is Word.HOLD
+
+
+@pytest.mark.parametrize(
+    ("gaps", "expected"),
+    [
+        ([], 60),
+        ([(0, 10)], 70),
+        ([(-10, 10)], 70),
+        ([(-20, -10)], 60),
+        ([(50, 80)], 90),
+        ([(59, 80), (85, 90)], 81),
+        ([(60, 80)], 60),
+        ([(10, 30), (20, 40), (25, 35)], 90),
+        ([(10, 20), (65, 75)], 80),
+    ],
+)
+def test_time_without_watching_puts_off_what_comes_after_so_much_of_it(
+    gaps: list[tuple[float, float]], expected: float
+) -> None:
+    given = [(at(began), at(ended)) for began, ended in gaps]
+    assert after_watching(seconds(60), at(0), given) == at(expected)
