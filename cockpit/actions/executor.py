@@ -12,7 +12,8 @@ from cockpit.actions.synthetic_traffic import SyntheticTraffic, TrafficProposal
 from cockpit.decide.events import Happened, Record, StepEnded
 from cockpit.decide.situation import StepStatus
 from cockpit.engine.clock import Clock
-from cockpit.engine.operator_desk import Desk, reason
+from cockpit.engine.given_text import reason
+from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
 from cockpit.plan.ecs_services import services_watched
 from cockpit.plan.step_action import EcsService, StepAction, Synthetic

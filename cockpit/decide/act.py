@@ -21,6 +21,7 @@ class Act(StrEnum):
     SIGN = "next"
     VOTE = "vote"
     BEGIN = "begin"
+    ACCEPT = "accept"
     IDENTIFY = "who"
     WAIT = ""
 

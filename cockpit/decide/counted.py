@@ -41,13 +41,13 @@ from cockpit.decide.events import (
 from cockpit.decide.gate_votes import tally
 from cockpit.decide.shortened import renews, shortened, shortens
 from cockpit.decide.time_doubt import as_stated, holds_back, time_doubt
-from cockpit.decide.withheld import may_be_withdrawn
+from cockpit.decide.withheld import GO_WITHOUT, NOTHING, Withheld, may_be_withdrawn, withheld
 from cockpit.plan.model import Ask, Gate, Person, Phase, Plan
 
 LONGEST_WAIVER = timedelta(hours=12)
 CHOICES = ("go", "no-go", "hold")
 """Of a vote."""
-DECISIONS = ("execute", "dismiss", "fix_forward", "proceed", "migrate", "accept_caller")
+DECISIONS = ("execute", "dismiss", "fix_forward", "proceed", "migrate", "accept_caller", GO_WITHOUT)
 """Choices of a decision."""
 _ON_ONE_PLAN = (SignOff, Vote, Waiver, Acknowledgement)
 """Given on a plan as it reads, so another plan needs another one. A step done or a phase begun stays a fact."""
@@ -67,8 +67,8 @@ class Counted:
     """As of the Record."""
     spends: list[GateUsed] = field(default_factory=list)
     """Uses of gates that count for nothing but this: the votes they rested on are used. Only their time cannot be."""
-    missing: tuple[str, ...] = ()
-    """Lines of others that are known to be missing, in sentences."""
+    withheld: Withheld = NOTHING
+    """What others may have stated and is not known here."""
     ends: list[Waiver | Decision] = field(default_factory=list)
     """Waivers and dismissals that count for nothing but this: an earlier one ends sooner. Only their time cannot be."""
 
@@ -152,8 +152,12 @@ class Counted:
 
 def counted(plan: Plan, record: Record, now: datetime) -> Counted:
     """What counts of a record at `now`."""
-    made = Counted(turns=record.turns, places=record.places, missing=record.missing)
     rules = Rules(plan, record, now)
+    made = Counted(
+        turns=record.turns,
+        places=record.places,
+        withheld=withheld(record, lambda decision: not rules.objection(decision)),
+    )
     seen: set[Entry] = set()
     opened = _Openings(plan, record, now)
     for kind in _KINDS:
@@ -165,8 +169,8 @@ def counted(plan: Plan, record: Record, now: datetime) -> Counted:
                 takes_away = _takes_away(each, entries) if why else ""
                 if takes_away and not (rules.unsound(each) or opened.objection(each, timed=False)):
                     why, only = "", f"{why}; {takes_away} all the same"
-                if not why and made.missing and may_be_withdrawn(each):
-                    why = f"it may have been taken back: {made.missing[0]}"
+                if not why and made.withheld.lines and may_be_withdrawn(each):
+                    why = f"it may have been taken back: {made.withheld.lines[0]}"
                 if made.take(each, why, seen, only):
                     opened.counts(each)
                     entries += [] if only else [each]

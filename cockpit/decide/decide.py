@@ -93,6 +93,7 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
         schedule=schedule(plan, board.step_graphs, counts, readings, seen, now),
         releases=releases(counts, readings, now),
         not_counted=tuple(counts.left_out),
+        withheld=counts.withheld,
         _by_id={status.id: status for status in statuses},
     )
     return replace(situation, next_actions=next_actions(plan, situation))

@@ -133,7 +133,8 @@ class Acknowledgement(_Recorded):
 @frozen
 class Decision(_Recorded):
     """What a person decided: about a latched rollback "execute", "dismiss" or "fix_forward"; against the advice "proceed"; to
-    begin a migration phase "migrate"; to read AWS under other credentials "accept_caller"."""
+    begin a migration phase "migrate"; to read AWS under other credentials "accept_caller"; to go on without missing lines of
+    others "go_without"."""
 
     at: datetime
     choice: str
@@ -144,7 +145,8 @@ class Decision(_Recorded):
     role: str = ""
     plan_digest: str = ""
     answers: tuple[Occurrence, ...] | None = None
-    """The trips it was taken on, of each trigger the newest. None, as earlier versions wrote it: all that were known."""
+    """The trips it was taken on, of each trigger the newest; of "go_without" the note of what is missing. None, as earlier
+    versions wrote it: all that were known."""
     until: datetime | None = None
     """Of a dismissal: when it ends, and it covers what trips again until then. None: the trips it names, and no other."""
 
@@ -291,11 +293,23 @@ class ObserverGap(_Recorded):
 
 @frozen
 class LinesMissing(_Recorded):
-    """From here on lines of other cockpits are known to be missing here: something may have been taken back in them."""
+    """From here on lines of other cockpits are known to be missing here, or the share cannot be read: something may have been
+    taken back in them.
+    """
 
     at: datetime
     of: tuple[str, ...] = ()
     """A sentence for each of those cockpits; none where no lines are missing any more."""
+    writers: tuple[str, ...] = ()
+    """Which cockpits those are, in the order of `of`."""
+    names: tuple[str, ...] = ()
+    """What is missing of them, by name: `writer/object` of the share, `writer@line` of what others had read."""
+    unread: datetime | None = None
+    """Since when the share cannot be read; None while it can, and where there is none."""
+
+    def names_of(self, writer: str) -> frozenset[str]:
+        """What is missing of one cockpit, by name."""
+        return frozenset(name for name in self.names if name.startswith((f"{writer}/", f"{writer}@")))
 
 
 Entry = (
@@ -362,10 +376,15 @@ class Record:
             self.newest[type(entry), subject] = entry
 
     @property
+    def lines_missing(self) -> LinesMissing | None:
+        """The newest note of which lines of others are missing; None where there never was one."""
+        noted = self.all(LinesMissing)
+        return noted[-1] if noted else None
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """Lines of others that are known to be missing now, in sentences."""
-        noted = self.all(LinesMissing)
-        return noted[-1].of if noted else ()
+        return self.lines_missing.of if self.lines_missing else ()
 
     def extend(self, entries: Iterable[Entry]) -> None:
         for entry in entries:

@@ -92,7 +92,9 @@ def missing_to_go_on(plan: Plan, record: Record, what: str, now: datetime) -> tu
     for gate in plan.gates:
         if gate.before == what:
             stands, begun = tally(gate, _unused_votes(gate, counts), now), _spent(gate, counts) >= 0
-            if missing := counts.missing + (tuple(map(against, stands.against)) if begun else stands.missing):
+            if missing := counts.withheld.sentences + (
+                tuple(map(against, stands.against)) if begun else stands.missing
+            ):
                 found.append(Missing(gate.title, missing))
     return tuple(found)
 
@@ -139,7 +141,7 @@ def _missing_by_use(gate: Gate, counts: Counted, use: GateUsed, now: datetime) -
     since = {(vote.by, vote.role): vote for vote in votes if counts.place(vote) > place}.values()
     rested_on = [vote for vote in votes if counts.place(vote) < place]
     stands = tally(gate, [*rested_on, *(vote for vote in since if vote.choice != "go")], now, use.by)
-    return counts.missing + stands.missing
+    return counts.withheld.sentences + stands.missing
 
 
 def worded(missing: Iterable[Missing], ask: str) -> list[str]:
@@ -185,7 +187,7 @@ def poll(gate: Gate, record: Counted, now: datetime, without: str = "") -> GateS
     `without` is the person who asks for it; their go does not count where the plan leaves the initiator out.
     """
     stands = tally(gate, _unused_votes(gate, record), now, without)
-    missing = record.missing + stands.missing
+    missing = record.withheld.sentences + stands.missing
     passed = not missing
     moments = [vote.at for vote in stands.valid]
     if (shown := shown_since(record.latest(Change, gate.id), GateState.PASSED, now)) is not None:

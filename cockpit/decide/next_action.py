@@ -115,6 +115,7 @@ class _Moment:
             return
         if self.soon is not None:
             yield self.soon
+        yield from self._withheld(person)
         if verdict.word is Word.ROLLED_BACK:
             yield from self._unrecorded()
         yield from self._own_step(person)
@@ -189,6 +190,14 @@ class _Moment:
         for time, each in sorted(soon, key=lambda one: one[0]):
             what = f"look at {each.title}: trips {formatting.left(time)}"
             yield NextAction(Act.WATCH, what, subject=each.id)
+
+    def _withheld(self, person: Person) -> Iterator[NextAction]:
+        withheld = self.situation.withheld
+        if withheld.sentences and (role := _role(person, self.deciding)):
+            what = f"ask the others, then go on without what is not here: {withheld.what}"
+            yield NextAction(
+                Act.ACCEPT, what, role=role, owed="has to go on without lines that are missing, or get them"
+            )
 
     def _own_step(self, person: Person) -> Iterator[NextAction]:
         for number, step in enumerate(self.situation.runbook, 1):

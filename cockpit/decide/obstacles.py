@@ -15,6 +15,7 @@ from cockpit.decide.latch import Standing
 from cockpit.decide.situation import GateStatus, ItemStatus, PathStep, RootCause, SectionStatus
 from cockpit.decide.states import Check, State
 from cockpit.decide.visibility import cause_line, cause_text
+from cockpit.decide.withheld import Withheld
 from cockpit.decide.world_back import WorldBack
 from cockpit.plan.model import Kind, Phase
 from probes.frozen import frozen
@@ -89,16 +90,23 @@ def obstacles(judgement: Judgement) -> list[Obstacle]:
 
 
 def _found(judgement: Judgement) -> list[Obstacle]:
-    found = [Obstacle(Urgency.ALARM, line, PathStep(line)) for line in judgement.record.missing]
+    found = _withheld(judgement.record.withheld)
     found += _emptiness(judgement.judged)
     for each in judgement.judged:
         if each.criterion.enforced and (obstacle := _criterion(each, judgement.phase, judgement.now)) is not None:
             found.append(obstacle)
     found += [o for item in judgement.items() if item.blocking and (o := _item(item)) is not None]
-    found += [_gate(gate) for gate in deploy_gates(judgement) if not gate.passed]
+    withheld = judgement.record.withheld.sentences
+    found += [o for gate in deploy_gates(judgement) if not gate.passed and (o := _gate(gate, withheld)) is not None]
     if not found and not _anything_seen(judgement):
         found.append(Obstacle(Urgency.ALARM, "nothing that is judged can be seen", PathStep("something must be seen")))
     return found
+
+
+def _withheld(withheld: Withheld) -> list[Obstacle]:
+    """What others may have stated, a rollback too, and is not known here: the cause names where it should be."""
+    because = Explanation("", excerpt=withheld.cause)
+    return [Obstacle(Urgency.ALARM, line, PathStep(withheld.ends), because) for line in withheld.sentences]
 
 
 def deploy_gates(judgement: Judgement) -> list[GateStatus]:
@@ -106,8 +114,12 @@ def deploy_gates(judgement: Judgement) -> list[GateStatus]:
     return [gate for gate in judgement.gates if judgement.before_deployment and gate.before == "deploy"]
 
 
-def _gate(gate: GateStatus) -> Obstacle:
-    line = f"{gate.title}: {'; '.join(gate.missing)}"
+def _gate(gate: GateStatus, withheld: Sequence[str]) -> Obstacle | None:
+    """What is withheld is said once, not of each gate."""
+    missing = [each for each in gate.missing if each not in withheld]
+    if withheld and not missing:
+        return None
+    line = f"{gate.title}: {'; '.join(missing)}"
     return Obstacle(Urgency.WAITING, line, PathStep(line, gate.id))
 
 

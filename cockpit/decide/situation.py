@@ -13,6 +13,7 @@ from cockpit.decide.because import Explanation
 from cockpit.decide.events import Decision, NotCounted, Occurrence
 from cockpit.decide.states import Check, GateState, State, StepState, Visibility, Word
 from cockpit.decide.timing import Schedule, WayBack
+from cockpit.decide.withheld import NOTHING, Withheld
 from cockpit.exit_codes import COULD_NOT_JUDGE
 from cockpit.plan.model import Kind, Phase, Severity
 from cockpit.plan.position import Position
@@ -340,6 +341,8 @@ class Situation:
     """One for each service that a probe watches."""
     not_counted: tuple[NotCounted, ...] = ()
     """Statements in the record that do not count, and why; oldest first."""
+    withheld: Withheld = NOTHING
+    """What others may have stated and is not known here."""
     _by_id: Mapping[str, CriterionStatus] = field(default_factory=dict, repr=False, compare=False)
 
     @property

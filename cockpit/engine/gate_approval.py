@@ -9,7 +9,7 @@ from cockpit.decide import gate
 from cockpit.decide.events import Record
 from cockpit.decide.gate import GATE_OF_PHASE, Missing, Opening, missing_before, missing_to_go_on, worded
 from cockpit.engine.record_location import newest_of
-from cockpit.engine.recording import record_in
+from cockpit.engine.recorded import record_in
 from cockpit.journal.record_folder import RecordFolder, find_record
 from cockpit.plan.model import Plan
 

@@ -17,6 +17,7 @@ from cockpit.decide.events import (
     Decision,
     GateUsed,
     Happened,
+    LinesMissing,
     Occurrence,
     PhaseBegan,
     Proof,
@@ -30,6 +31,8 @@ from cockpit.decide.events import (
 from cockpit.decide.gate import missing_before, opening, used, worded
 from cockpit.decide.situation import Situation, Verdict
 from cockpit.decide.states import Word
+from cockpit.decide.withheld import GO_WITHOUT, MISSING
+from cockpit.engine.given_text import observation, reason
 from cockpit.engine.ports import Keeper, Refused
 from cockpit.engine.watch import Watch
 from cockpit.journal.readings import digest_of
@@ -37,8 +40,6 @@ from cockpit.plan.model import Ask, Gate, Person, Phase
 
 IDENTIFY = "identify yourself first: press i"
 S = TypeVar("S", bound=Statement)
-TICKS = frozenset({"ok", "okay", "yes", "y", "done", "x", "fine", "good", "check", "checked", "true", "na", "n/a", "-"})
-"""Answers that describe nothing."""
 
 
 class Desk:
@@ -302,6 +303,27 @@ class Desk:
         await self._keep(Decision(now, "accept_caller", person.id, why, verdict.word, role, digest, ()), person, role)
         return self.watch.callers.accept(name)
 
+    def missing_lines(self) -> LinesMissing:
+        """The note of what is missing of others, which this person may go on without. Raises Refused."""
+        self.may_decide()
+        note = self.watch.record.lines_missing
+        if note is None or not self.watch.counted().withheld.sentences:
+            raise Refused("no lines of others are known to be missing")
+        return note
+
+    async def go_without(self, note: LinesMissing, why: str) -> None:
+        """Go on without what that note says is missing: a decision with a reason, kept first. Raises Refused.
+
+        What is noted as missing after it holds again.
+        """
+        if self.missing_lines() is not note:
+            raise Refused("by now something else is missing: look at it first")
+        person, role = self._in_role(self.deciding_roles, "this decision")
+        now, verdict = self.watch.clock.now(), self.watch.situation.verdict
+        text = f"{reason(why)} (without {self.watch.counted().withheld.what})"
+        digest, about = self.watch.plan.digest, (Occurrence(note.at, MISSING),)
+        await self._keep(Decision(now, GO_WITHOUT, person.id, text, verdict.word, role, digest, about), person, role)
+
     # -- steps -------------------------------------------------------------------------------------------------------
 
     async def start_step(self, step: str) -> None:
@@ -340,43 +362,6 @@ class Desk:
         if found is None:
             raise Refused("the plan has no such gate")
         return found
-
-
-def observation(text: str) -> str:
-    """What was checked, in words. Raises Refused for a bare "ok".
-
-    >>> observation(" 100.64.0.7 answered ")
-    '100.64.0.7 answered'
-    """
-    text = text.strip()
-    if len(text) < 3 or text.lower().rstrip(".!") in TICKS:
-        raise Refused("describe what you checked (one word is not enough)")
-    return text
-
-
-def reason(text: str) -> str:
-    """Why, in words. Raises Refused without one."""
-    if len(text.strip()) < 3 or text.strip().lower() in TICKS:
-        raise Refused("give a reason in words: it is kept in the record")
-    return text.strip()
-
-
-def asks_for(words: str) -> str:
-    """What to type where somebody must write `words` and a reason, as it is asked and as it is refused."""
-    return f"type  {words}  and why"
-
-
-def typed_reason(words: str, text: str, otherwise: str = "nothing was changed") -> str:
-    """Why, of a text that must begin with `words` exactly. Raises Refused.
-
-    >>> typed_reason("purge db/app", "purge db/app: the soak is over")
-    'the soak is over'
-    """
-    text = text.strip()
-    rest = text[len(words) :]
-    if not text.startswith(words) or rest[:1] not in ("", " ", ":", ","):
-        raise Refused(f"{asks_for(words)}; {otherwise}")
-    return reason(rest.strip(" :,"))
 
 
 def because_of(situation: Situation, subject: str) -> Explanation | None:

@@ -12,18 +12,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cockpit.decide.board import Board
-from cockpit.decide.events import Entry, LinesMissing, ObserverGap, Record, StepMeasured
+from cockpit.decide.events import Entry, ObserverGap, Record, StepMeasured
 from cockpit.engine.clock import WatchClock
 from cockpit.engine.earlier_steps import StepTook, earlier_steps, measured
 from cockpit.engine.ports import Refused
 from cockpit.engine.record_location import located, started_at
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
-from cockpit.journal.chain import merged
 from cockpit.journal.codec import time_text
 from cockpit.journal.entry import PERSONAL, Actor, Type
 from cockpit.journal.persisted_log import PersistedRecord
-from cockpit.journal.provenance import cut_off, is_cut, kind_of, lines_of, marked_sessions, seen_by
+from cockpit.journal.provenance import lines_of, marked_sessions
 from cockpit.journal.readings import ReadingStore, Taken, taken
 from cockpit.journal.record_folder import RecordFolder, records_root
 from cockpit.journal.shared_store import Store
@@ -45,6 +44,8 @@ NO_ANSWER_S = 10.0
 """A round with the shared store that takes longer is shown as trouble."""
 LAST_PUSH_S = 0.4
 """How long quitting waits for the shared store to take the last entries."""
+UNREAD_AFTER = timedelta(seconds=30)
+"""A share that cannot be read for longer than this may hold back a no: a few rounds that went wrong are no reason to hold."""
 SHARE_S = 1.0
 """Between two synchronisations of a shared record."""
 QUIET = timedelta(minutes=2)
@@ -81,6 +82,8 @@ class Recording:
     _quiet: tuple[datetime, int] | None = None
     """The last decision that changed nothing, and how many entries there were."""
     _not_closed: str = ""
+    _read_at: datetime | None = None
+    """When the share was last read; None before the first time in this session."""
 
     @property
     def journal(self) -> Journal:
@@ -215,17 +218,31 @@ class Recording:
         `reached`: all that they have written so far could be seen.
         """
         news = self.record.take_in(self.clock.now() if reached else None, self.clock.speed)
-        announced = self.sync.missing if self.sync is not None else ()
-        return self.record.note_missing(announced if reached or announced else None) or news > 0
+        if self.sync is None:
+            noted = self.record.lines_missing
+            return self.record.note_missing(None, noted.unread if noted else None) or news > 0
+        announced = self.sync.missing
+        return self.record.note_missing(announced if self.sync.read or announced else None, self._unread()) or news > 0
+
+    def _unread(self) -> datetime | None:
+        """Since when the share has not been read, once that is long enough to hold for it; None while it is read."""
+        assert self.sync is not None
+        now = self.clock.now()
+        if self.sync.read:
+            self._read_at = now
+            return None
+        since = self._read_at or self.record.looked or self.started_at
+        self._read_at = since
+        return since if now - since >= UNREAD_AFTER * max(1.0, self.clock.speed) else None
 
     async def _round(self) -> bool:
         """Whether a round with the store went well. One that hangs says so, and no other begins until it has ended."""
         assert self.sync is not None
         round_ = asyncio.ensure_future(in_thread(self.sync.once))
         try:
-            await asyncio.wait({round_}, timeout=NO_ANSWER_S)
-            if not round_.done():
+            while not (await asyncio.wait({round_}, timeout=NO_ANSWER_S))[0]:
                 self.sync.trouble = f"no answer for {NO_ANSWER_S:g} s"
+                self.take_in(reached=False)
                 if self.on_news:
                     self.on_news()
             return await round_
@@ -337,16 +354,6 @@ def _open(
     journal = Journal.open(
         folder.journal, writer, folder.id, actor=actor, body=body, clock=clock.now, machine=clock.machine
     )
-    if store is not None:
-        sync = Sync(
-            folder.journal,
-            store,
-            [journal.writer],
-            lambda: journal.size,
-            journal.record,
-            known=found.known,
-        )
-        sync.trouble = found.silent or found.unclaimed
     try:
         readings = ReadingStore(folder.readings, journal.writer)
     except BaseException:
@@ -362,6 +369,19 @@ def _open(
         writer_thread.close()
         readings.close()
         raise
+    if store is not None:
+        noted = record.lines_missing
+        names = noted.names if noted else ()
+        sync = Sync(
+            folder.journal,
+            store,
+            [journal.writer],
+            lambda: journal.size,
+            journal.record,
+            known=found.known,
+            missing=names,
+        )
+        sync.trouble = found.silent or found.unclaimed
     return Recording(
         folder,
         writer_thread,
@@ -373,19 +393,3 @@ def _open(
         resumed=earlier is not None,
         earlier=tuple(earlier_steps(plan.name, root, but=folder)),
     )
-
-
-def record_in(folder: RecordFolder) -> Record:
-    """The entries of a record as a cockpit on this machine sees them, read-only. Raises OSError."""
-    lines = folder.lines()
-    own = set(marked_sessions(line for _, line in lines))
-    record = Record(**kind_of(lines, own))
-    chains = folder.chains()
-    provenance = seen_by(chains, folder.id, own)
-    for writer, line in merged(chains, provenance.received):
-        if (entry := provenance.entry(writer, line)) is not None:
-            record.append(entry)
-    if cut := cut_off(chains, lines_of(chains, own)):
-        last = max(line.entry.ts for _, line in lines)
-        record.append(LinesMissing(last, tuple(dict.fromkeys((*record.missing, *map(is_cut, sorted(cut)))))))
-    return record

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cockpit.decide.events import Entry, LinesMissing, Record
+from cockpit.journal.announced import MissingLines
 from cockpit.journal.chain import Chain, Follower, merged
 from cockpit.journal.codec import from_body, time_text
 from cockpit.journal.entry import Actor, Line, Type
+from cockpit.journal.heads_of_others import HeadsOfOthers, line_name
 from cockpit.journal.provenance import Provenance, cut_off, is_cut, late_in, lines_of, marked_sessions, receipts
 from cockpit.journal.validity import COUNTS, TOOK_IN
 from cockpit.journal.writer import COCKPIT, Draft
@@ -21,12 +24,12 @@ class PersistedRecord(Record):
 
     __slots__ = (
         "_actor",
-        "_announced",
         "_cut",
         "_follower",
         "_looked",
         "_provenance",
         "_speed",
+        "_unread_of",
         "_writer_thread",
         "set_aside",
     )
@@ -58,9 +61,13 @@ class PersistedRecord(Record):
         self._provenance.received |= receipts(chains, before)
         self._cut = cut_off(chains, before)
         """By other writer: a line that an earlier session had seen, and is not there."""
+        self._unread_of = HeadsOfOthers(journal.writer)
         self._take_in(chains, _seen(before))
-        cut = {is_cut(writer) for writer in [*self._cut, *(chain.writer for chain in chains)]}
-        self._announced = tuple(text for text in self.missing if text not in cut)
+
+    @property
+    def looked(self) -> datetime | None:
+        """When this cockpit last saw what the others had written; None before the first time."""
+        return self._looked
 
     def append(self, entry: Entry) -> None:
         super().append(entry)
@@ -78,16 +85,33 @@ class PersistedRecord(Record):
         super().append(entry)
         self._writer_thread.submit(Draft(Type.NOTE, {"kind": COUNTS, "line": line.hash}), held=True)
 
-    def note_missing(self, announced: Sequence[str] | None) -> bool:
-        """Note which lines of others are known to be missing now, where that changed: those that a share announces, and those
-        that were here before; whether it changed. None: the share was not seen, so those it announced last still are.
+    def note_missing(self, announced: Sequence[MissingLines] | None, unread: datetime | None = None) -> bool:
+        """Note which lines of others are known to be missing now, where that changed: those that a share announces, those that
+        were here before, and those that others had read; whether it changed.
+
+        None: the share was not seen, so those it announced last still are. `unread`: since when it cannot be read.
         """
-        self._announced = self._announced if announced is None else tuple(announced)
+        noted = self.lines_missing
+        if announced is None:
+            announced = _announced_in(noted)
+        else:
+            self._unread_of.look(self._follower.has)
         self._cut = {writer: head for writer, head in self._cut.items() if not self._follower.has(writer, head)}
-        missing = (*self._announced, *map(is_cut, sorted(self._cut)))
-        if missing == self.missing:
+        cut = [MissingLines(each, is_cut(each), (line_name(each, head),)) for each, head in sorted(self._cut.items())]
+        found: dict[str, MissingLines] = {}
+        for each in (*announced, *self._unread_of.missing(), *cut):
+            before = found.get(each.writer, each)
+            found[each.writer] = replace(before, names=tuple(dict.fromkeys((*before.names, *each.names))))
+        now = LinesMissing(
+            self._writer_thread.journal.now(),
+            tuple(each.text for each in found.values()),
+            tuple(found),
+            tuple(name for each in found.values() for name in each.names)[:MOST_NAMES],
+            unread,
+        )
+        if now == replace(noted or LinesMissing(now.at), at=now.at):
             return False
-        self.append(LinesMissing(self._writer_thread.journal.now(), missing))
+        self.append(now)
         return True
 
     def take_in(self, looked: datetime | None = None, speed: float = 1.0) -> int:
@@ -112,6 +136,8 @@ class PersistedRecord(Record):
             if chain.writer != own and (odd := chain.unexplained()):
                 count, why = self.set_aside.get(chain.writer, (0, odd[0].why))
                 self.set_aside[chain.writer] = count + len(odd), why
+        for chain in chains:
+            self._unread_of.add(chain)
         now = self._writer_thread.journal.now()
         for chain in chains:
             for line in chain.lines if chain.writer != own else ():
@@ -137,6 +163,17 @@ class PersistedRecord(Record):
         return [line.hash for line in chain.lines[first:] if dated(line) < limit]
 
 
+def _announced_in(noted: LinesMissing | None) -> list[MissingLines]:
+    """What a share had announced as missing, as it was noted."""
+    if noted is None:
+        return []
+    found = []
+    for text, writer in zip(noted.of, noted.writers, strict=False):
+        names = tuple(name for name in noted.names if name.startswith(f"{writer}/"))
+        found += [MissingLines(writer, text, names)] if names else []
+    return found
+
+
 def _seen(lines: Sequence[Line]) -> dict[str, str]:
     """By writer, the newest of their lines that these lines had seen."""
     found: dict[str, str] = {}
@@ -154,5 +191,7 @@ def dated(line: Line) -> datetime:
     return min(line.entry.ts, entry.at) if entry else line.entry.ts
 
 
+MOST_NAMES = 900
+"""Names of what is missing in one note: a list of an entry has its bounds."""
 ARRIVES_WITHIN = timedelta(minutes=15)
 """What arrives longer after the time it is dated does not count: a session could be dated back to when a key was still valid."""

@@ -107,9 +107,12 @@ class DirectoryStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._device: int | None = None
+        """Which file system it is on; None until it was seen."""
 
     def parts(self) -> Sequence[Part]:
         try:
+            self._look_where_it_is()
             # A pipe or a folder in the place of an object says still what its name announces.
             there = [(path, path.lstat()) for path in self._folder.glob("*/*" + SUFFIX)]
             found = [
@@ -121,6 +124,16 @@ class DirectoryStore:
         except OSError as error:
             raise StoreUnreachable(f"{self._folder}: {error.strerror}") from None
         return [part for part in found if part is not None]
+
+    def _look_where_it_is(self) -> None:
+        """A drive that is not mounted any more leaves nothing, or an empty folder, in its place. Raises StoreUnreachable."""
+        try:
+            device = self._folder.stat().st_dev
+        except FileNotFoundError:
+            device = None
+        if self._device not in (None, device):
+            raise StoreUnreachable(f"{self._folder}: it is not what was there before: is its drive still mounted?")
+        self._device = device
 
     def get(self, part: Part) -> bytes:
         try:

@@ -12,12 +12,12 @@ import logging
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from cockpit.journal.announced import Announced
+from cockpit.journal.announced import Announced, MissingLines, remembered
 from cockpit.journal.chain import SUFFIX, files
 from cockpit.journal.entry import BadLine, parse
 from cockpit.journal.put_again import put, put_beside
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 MAX_PART = 4 << 20
 """Bytes of one part that is pushed."""
 MOST_WRITERS = 100
+MOST_REMEMBERED = 1_000
+"""Writers of which it is remembered what the store announced."""
 UNREAD = 2
 """Rounds in a row in which an own object cannot be read before its lines are put there once more."""
 
@@ -42,7 +44,6 @@ class _Agreed:
     """Names of the parts in the store that hold a piece of it."""
     odd: set[str] = field(default_factory=set)
     """Names of those that hold something else."""
-    announced: Announced = field(default_factory=Announced)
     vetted: Vetted | None = None
     """The chain up to there, where it is another's."""
     left: tuple[int, int, int] = (0, 0, 0)
@@ -59,7 +60,6 @@ class _Agreed:
         self.upto, self.vetted, self.left = 0, None, (0, 0, 0)
         self.parts.clear()
         self.odd.clear()
-        self.announced = Announced()
 
 
 class Sync:
@@ -74,12 +74,14 @@ class Sync:
         record: str = "",
         *,
         known: bool = True,
+        missing: Iterable[str] = (),
     ) -> None:
         """`own`: the writers whose chains are pushed, and never fetched. `record`: the id of the record; by default whatever
         the others say.
 
         `size`: how much of a chain that is pushed counts, in bytes: a full disk takes back what lies behind. -1: all of it.
         `known`: whether the store is known to hold lines of this record; else it is asked before anything is pushed.
+        `missing`: names of objects of others that were there before, and whose lines were not here yet.
         """
         self._place = SharePlace(store, record, known=known)
         self._size = size
@@ -92,21 +94,24 @@ class Sync:
         self._refused: dict[Part, str] = {}
         self._foreign: set[str] = set()
         """Writers whose first object is of no cockpit, or of another record."""
-        self._missing: dict[str, str] = {}
+        self._announced = remembered(missing)
+        """By other writer: what was seen of it in the store."""
         self._strange: dict[str, str] = {}
         self._altered: set[str] = set()
         """Copies of others' chains that were altered on this machine, and fetched again."""
         self._failed: dict[str, int] = {}
         """By writer, how often something of its chain could not be read."""
+        self.read = False
+        """Whether the last round saw all that the others have put there: what it could not read is named as missing."""
         self.trouble = ""
         """Why the last round failed, in one line; empty when it did not."""
         self.strange = ""
         """How many objects in the store are not their writer's, and are not taken in, and why; empty where all are."""
 
     @property
-    def missing(self) -> tuple[str, ...]:
-        """Lines of others that the store announces and that are not here, in a sentence for each writer."""
-        return tuple(text for _, text in sorted(self._missing.items()) if text)
+    def missing(self) -> tuple[MissingLines, ...]:
+        """Lines of others that the store announced and that are not here, for each writer."""
+        return tuple(each.missing for _, each in sorted(self._announced.copy().items()) if each.missing is not None)
 
     def once(self) -> bool:
         """Push and fetch what is missing on either side; whether all went well, else `trouble` says why. Never raises."""
@@ -134,12 +139,14 @@ class Sync:
         return "; ".join([*lines[:SHOWN], *more, *altered[:SHOWN]])
 
     def _round(self) -> None:
+        self.read = False
         self._place.look()
         there: dict[str, list[Part]] = {writer: [] for writer in self._own}
         for part in sorted(self._store.parts(), key=lambda part: part.name):
             there.setdefault(part.writer, []).append(part)
         self._strange = {}
-        self._missing = {writer: text for writer, text in self._missing.items() if writer in there}
+        for writer in self._announced:
+            there.setdefault(writer, [])
         away: list[str] = []
         # Our own first; what could not be read last, so that it holds up nobody else.
         for writer in sorted(there, key=lambda each: (each not in self._own, self._failed.get(each, 0), each)):
@@ -152,6 +159,8 @@ class Sync:
                 away.append(str(error))
             if len(away) == SHOWN:
                 break
+        else:
+            self.read = True
         if away:
             raise StoreUnreachable("; ".join(away))
 
@@ -171,7 +180,7 @@ class Sync:
             try:
                 self._fetch(path, parts, agreed, unread)
             finally:
-                self._look_for_missing(path, parts, unread, agreed.announced)
+                self._look_for_missing(path, parts, unread, agreed.parts)
             _compare(path, [part for part in parts if part.start < agreed.upto], agreed)
             why = "another text stands in its place"
         self._strange |= dict.fromkeys(agreed.odd, why)
@@ -224,16 +233,17 @@ class Sync:
         return bool(name)
 
     def _look_for_missing(
-        self, path: Path, parts: Sequence[Part], unread: dict[Part, StoreUnreachable], announced: Announced
+        self, path: Path, parts: Sequence[Part], unread: dict[Part, StoreUnreachable], here: Collection[str]
     ) -> None:
         """What the store announces of a writer, and is not here."""
         writer = path.stem
         if not is_keyed(writer) or (writer in self._foreign and not path.exists()):
-            self._missing.pop(writer, None)
+            self._announced.pop(writer, None)
             return
         why = {part: f"rejected: {text}" for part, text in self._refused.items() if part.writer == writer}
         why |= {part: f"it cannot be read: {error}" for part, error in unread.items()}
-        self._missing[writer] = announced.missing(path, parts, why)
+        if writer in self._announced or len(self._announced) < MOST_REMEMBERED:
+            self._announced.setdefault(writer, Announced()).look(path, parts, why, here)
 
     def _fetch(self, path: Path, parts: Sequence[Part], agreed: _Agreed, unread: dict[Part, StoreUnreachable]) -> None:
         """What is missing here of another writer's chain; `unread` takes what cannot be read."""

@@ -26,6 +26,10 @@ from cockpit.journal.verify_chain import Checked, check_chain
 from cockpit.journal.verify_readings import check_readings, lost_remarks
 from cockpit.journal.verify_time import check_time, clock_remarks
 
+ENDS_MISSING = (
+    "The cockpit that wrote them puts them there again while it runs; where it is gone, somebody who decides goes on without "
+    "them by name (A in the cockpit)"
+)
 SHOWN_MISSING = 3
 """Times that lines of others were missing, shown of one chain."""
 
@@ -56,6 +60,7 @@ def verify_record(
     _check_anchors(chains, anchors, rows[Subject.COMPLETENESS])
     _check_seen(chains, rows[Subject.COMPLETENESS])
     _check_missing(chains, rows[Subject.COMPLETENESS], remarks)
+    _check_ends(chains, rows[Subject.COMPLETENESS])
     _check_record(chains, rows[Subject.CHAINS], remarks)
     _check_plans(record, chains, rows[Subject.PLAN])
     _add(rows[Subject.READINGS], check_readings(record / "readings.sqlite", chains))
@@ -125,7 +130,9 @@ def _check_missing(chains: Sequence[Checked], found: Findings, remarks: list[str
     for chain in chains:
         noted = [line for line in chain.lines if line.entry.body.get("kind") == LINES_MISSING]
         if noted and (still := _missing_in(noted[-1])):
-            found.unproven.append(f"what others wrote that {chain.writer} did not have: {'; '.join(still)}")
+            found.unproven.append(
+                f"what others wrote that {chain.writer} did not have: {'; '.join(still)}. {ENDS_MISSING}"
+            )
         remarks += [
             f"{chain.place(line)}: {text}" for line in noted[:-1][-SHOWN_MISSING:] for text in _missing_in(line)
         ]
@@ -133,8 +140,21 @@ def _check_missing(chains: Sequence[Checked], found: Findings, remarks: list[str
 
 def _missing_in(line: Line) -> list[str]:
     """The sentences of such a note; none where it is not what a cockpit writes."""
-    of = line.entry.body.get("of")
-    return [str(text) for text in of] if isinstance(of, list | tuple) else []
+    of, unread = line.entry.body.get("of"), line.entry.body.get("unread")
+    away = [f"the share could not be read since {unread}"] if isinstance(unread, str) else []
+    return [*([str(text) for text in of] if isinstance(of, list | tuple) else []), *away]
+
+
+def _check_ends(chains: Sequence[Checked], found: Findings) -> None:
+    """Of a session of a shared record that did not close there may have been more, which nobody else had read."""
+    if not any(line.entry.body.get("shared") is True for chain in chains for line in _opens(chain)):
+        return
+    found.unproven += [
+        f"that {chain.writer} wrote nothing after {chain.place(chain.lines[-1])}: its session has no close, and lines that "
+        "nobody else had read leave no trace when they are taken out of a share"
+        for chain in chains
+        if chain.lines and chain.lines[-1].entry.type is not Type.CLOSE
+    ]
 
 
 def _check_people(chains: Sequence[Checked], allowed: AllowedSigners | None, found: Findings, *, dated: bool) -> None:

@@ -34,6 +34,7 @@ from cockpit.decide.events import (
 )
 from cockpit.decide.latch import standing
 from cockpit.decide.sign_off import sign_off_status
+from cockpit.decide.withheld import note_text
 from cockpit.journal.codec import to_body
 from cockpit.journal.entry import Line
 from cockpit.journal.provenance import Kind
@@ -259,7 +260,7 @@ def _event(entry: Entry) -> Event | None:
             undone = f"{UNDONE}: {formatting.BACK_AGAIN}"
             return Event(entry.at, NO_RETURN, undone if entry.undone else f"from here a rollback loses {entry.loses}")
         case LinesMissing():
-            return Event(entry.at, "shared record", "; ".join(entry.of) or "no lines of others are missing any more")
+            return Event(entry.at, "shared record", note_text(entry))
         case SignOff() | Vote() | Waiver() | Acknowledgement() | Decision() | StepBegan() | StepEnded():
             return None
         case PhaseBegan() | GateUsed() | Change() | ObserverGap() | ReleaseSeen() | StepMeasured():

@@ -11,7 +11,7 @@ from cockpit.decide.events import Change, Record
 from cockpit.decide.situation import Situation
 from cockpit.stories.healthy_values import Contradiction, healthy
 from cockpit.stories.played_source import PlayedSource
-from cockpit.stories.played_watch import WATCHED_REST, UNWATCHED_REST, PlayedWatch
+from cockpit.stories.played_watch import UNWATCHED_REST, WATCHED_REST, PlayedWatch
 from cockpit.stories.played_world import PlayedWorld
 from cockpit.stories.story_clock import BEGINS, StoryClock
 from cockpit.stories.story_director import StoryDirector

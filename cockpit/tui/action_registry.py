@@ -148,7 +148,12 @@ ACTIONS: tuple[Action, ...] = (
     ),
     _desk("begin", "f8", "begin", "Begin the deployment: the cutover's next phase"),
     _desk("who", "i", "identify", "Identify yourself at this cockpit"),
-    _desk("accept_caller", "A", "account", "Accept the AWS account and principal now in use, by name"),
+    _desk(
+        "accept",
+        "A",
+        "accept",
+        "Accept by name: the AWS principal now in use, or that lines of others are missing",
+    ),
     _decision("roll_back", "r", "roll back", "Decide to roll back, then go through the rollback plan"),
     _decision("fix_forward", "f", "fix forward", "Decide to stay on the new system and fix it"),
     _decision("dismiss", "d", "dismiss", "Dismiss the rollback, or withdraw the decision under way, with a reason"),

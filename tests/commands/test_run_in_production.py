@@ -14,7 +14,8 @@ from support.sources import NoSource
 from cockpit.cli.main import main
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
-from cockpit.engine.recording import record_in, recording
+from cockpit.engine.recorded import record_in
+from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
 from cockpit.exit_codes import BAD_PLAN
 from cockpit.journal.record_folder import RecordFolder

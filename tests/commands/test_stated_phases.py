@@ -19,7 +19,8 @@ from cockpit.decide.events import Decision, GateUsed
 from cockpit.engine.gate_approval import missing, missing_to_resume
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
-from cockpit.engine.recording import record_in, recording
+from cockpit.engine.recorded import record_in
+from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.shared_store import store_at
 from cockpit.migration import runs

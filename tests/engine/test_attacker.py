@@ -20,7 +20,7 @@ from support.small_disk import SmallDisk, mounted
 from support.sources import NoSource
 
 from cockpit.engine.ports import Refused
-from cockpit.engine.recording import record_in
+from cockpit.engine.recorded import record_in
 from cockpit.engine.watch import Watch
 from cockpit.journal.findings import BROKEN
 from cockpit.journal.verify import verify_record

@@ -29,7 +29,8 @@ from cockpit.decide.events import (
 )
 from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.operator_desk import Desk
-from cockpit.engine.recording import record_in, recording
+from cockpit.engine.recorded import record_in
+from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.entry import Actor, Type
 from cockpit.journal.writer import Draft, Journal

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,19 @@ async def test_it_is_shown_and_holds_nobody_up_at_the_end(drive: NetworkDrive, t
     for writer, chain in ours.items():
         parts = sorted(path.read_bytes() for path in (tmp_path / "share" / writer).iterdir())
         assert sorted(chain.splitlines()) == sorted(line for part in parts for line in part.splitlines())
+
+
+async def test_what_a_share_that_hangs_may_hold_back_is_noted_while_it_hangs(
+    drive: NetworkDrive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "UNREAD_AFTER", timedelta(0))
+    async with recording(
+        signing_plan(tmp_path), SessionClock(), who="ada", root=tmp_path / "records", store=drive
+    ) as kept:
+        await until(lambda: drive.asked > 1, "it is shared")
+        drive.there.clear()
+        await until(
+            lambda: kept.record.lines_missing and kept.record.lines_missing.unread, "nobody knows what is there"
+        )
+        drive.there.set()
+        await until(lambda: kept.record.lines_missing and not kept.record.lines_missing.unread, "it is read again")

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from support.records.victim import Victim, elsewhere, victim
 from support.sources import NoSource
 
-from cockpit.engine.recording import record_in, recording
+from cockpit.engine.recorded import record_in
+from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.codec import _KINDS, LONGEST_TEXT
 from cockpit.journal.entry import MAX_BYTES, Type, as_text, hash_of

@@ -23,7 +23,8 @@ from cockpit.decide.events import (
 )
 from cockpit.decide.gate import tag_of
 from cockpit.decide.states import Check, StepState, Word
-from cockpit.engine.recording import record_in, recording
+from cockpit.engine.recorded import record_in
+from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.writer import Draft
 from cockpit.plan.model import Phase

@@ -15,7 +15,8 @@ from support.sources import NoSource
 from cockpit.cli.main import main
 from cockpit.decide.events import SignOff
 from cockpit.engine.operator_desk import Desk
-from cockpit.engine.recording import Recording, record_in, recording
+from cockpit.engine.recorded import record_in
+from cockpit.engine.recording import Recording, recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.entry import Type
 from cockpit.journal.record_folder import RecordFolder

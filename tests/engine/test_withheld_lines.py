@@ -13,7 +13,8 @@ from support.sources import NoSource
 
 from cockpit.decide.events import LinesMissing, SignOff, Vote
 from cockpit.decide.states import Check, Word
-from cockpit.engine.recording import record_in, recording
+from cockpit.engine.recorded import record_in
+from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.entry import Type
 from cockpit.journal.findings import Result

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cockpit.engine.operator_desk import typed_reason
+from cockpit.engine.given_text import typed_reason
 from cockpit.engine.ports import Refused
 from cockpit.migration.phase_proposal import PhaseProposal, proposal_from
 from cockpit.migration.states import PhaseName

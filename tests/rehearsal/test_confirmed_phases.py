@@ -17,7 +17,8 @@ from support.waiting import at_last
 
 from cockpit.decide.events import GateUsed
 from cockpit.engine.operator_desk import Desk
-from cockpit.engine.recording import record_in, recording
+from cockpit.engine.recorded import record_in
+from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.record_folder import records_root
 from cockpit.migration.database import host_and_name

@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 from tui.stage import HERE, START, Stage, listens, opened, plan, shown, until
 
-from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepBegan, StepEnded, Vote, Waiver
+from cockpit.decide.events import Decision, LinesMissing, PhaseBegan, SignOff, StepBegan, StepEnded, Vote, Waiver
 from cockpit.decide.states import Word
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
@@ -454,3 +454,20 @@ async def test_f7_starts_a_step_from_its_list_and_from_its_page(tmp_path: Path) 
         await until(pilot, lambda: isinstance(pilot.app.screen, RunbookScreen))
         assert [(each.subject, each.by) for each in watch.record.all(StepBegan)] == [("run.deploy", "ada")]
         assert watch.record.all(StepEnded) == []
+
+
+async def test_lines_of_others_that_are_missing_are_named_and_gone_without_for_a_reason(tmp_path: Path) -> None:
+    async with cockpit(tmp_path) as (pilot, watch):
+        await pilot.press("A")
+        assert not _asks(pilot), "nothing waits to be accepted"
+        watch.record.append(LinesMissing(START, ("lines of bob are missing",), ("bob",), ("bob/7.jsonl",)))
+        watch.tick()
+        await pilot.press("A")
+        await until(pilot, lambda: _asks(pilot))
+        page = shown(pilot.app)  # type: ignore[arg-type]
+        assert "bob/7.jsonl" in page
+        await say(pilot, "rang bob: he stands by go")
+        watch.tick()
+        assert watch.situation.withheld.sentences == ()
+        (decided,) = watch.record.all(Decision)
+        assert (decided.choice, decided.why) == ("go_without", "rang bob: he stands by go (without bob/7.jsonl)")

@@ -9,7 +9,7 @@ from textwrap import wrap
 from cockpit.commands.migrate.migration_context import MigrationContext
 from cockpit.commands.migrate.migration_text import check_lines
 from cockpit.console import output
-from cockpit.engine.operator_desk import typed_reason
+from cockpit.engine.given_text import typed_reason
 from cockpit.engine.ports import Refused
 from cockpit.migration import runs
 from cockpit.migration.database import Connection, host_and_name

@@ -23,7 +23,8 @@ from cockpit.engine.operator_desk import Desk
 from cockpit.engine.poller import LiveSource
 from cockpit.engine.ports import Refused
 from cockpit.engine.record_location import shared_folder
-from cockpit.engine.recording import CannotRecord, Recording, record_in, recording
+from cockpit.engine.recorded import record_in
+from cockpit.engine.recording import CannotRecord, Recording, recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.entry import Actor
 from cockpit.migration import runs

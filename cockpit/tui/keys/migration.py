@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from cockpit.decide.gate import GATE_OF_PHASE, missing_before, missing_to_go_on, worded
-from cockpit.engine.operator_desk import IDENTIFY, asks_for, typed_reason
+from cockpit.engine.given_text import asks_for, typed_reason
+from cockpit.engine.operator_desk import IDENTIFY
 from cockpit.engine.ports import Refused
 from cockpit.migration.states import PhaseName, Wanted
 from cockpit.tui.action_registry import Handler, handled

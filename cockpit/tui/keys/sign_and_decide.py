@@ -20,6 +20,7 @@ from cockpit.engine.ports import Refused
 from cockpit.plan.model import Phase
 from cockpit.tui import theme
 from cockpit.tui.action_registry import Handler, handled
+from cockpit.tui.keys.accept import accept
 from cockpit.tui.keys.choices import (
     CHOOSE,
     PERIODS,
@@ -263,21 +264,8 @@ class DeskKeys:
         hint = "↑ ↓ chooses, enter takes it; or type the id"
         self.push(AnswerScreen("Identify yourself", lambda *_: Text(""), hint, submit, choices=choices))
 
-    def _accept_caller(self, desk: Desk, _: str) -> None:
-        try:
-            name = desk.caller_to_accept()
-        except Refused as refused:
-            self._cockpit.refuse(str(refused))
-            return
-
-        async def submit(text: str) -> str:
-            return await desk.accept_caller(text)
-
-        def seen(width: int, _: int) -> Text:
-            problem = f"The credentials changed while this cockpit ran. AWS has not been read since. They now belong to: {name}"
-            return hanging("", problem, width, indent=0, styles=("", theme.TEXT))
-
-        self.push(AnswerScreen("WRONG ACCOUNT: continue with this one?", seen, f"type: {name}", submit))
+    def _accept(self, desk: Desk, _: str) -> None:
+        accept(self._cockpit, desk, self.push)
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
@@ -373,6 +361,6 @@ _KEYS: Mapping[str, Callable[[DeskKeys, Desk, str], None]] = {
     "start_step": DeskKeys._start_step,
     "begin": DeskKeys._begin,
     "who": DeskKeys._who,
-    "accept_caller": DeskKeys._accept_caller,
+    "accept": DeskKeys._accept,
 }
 KEYS = handled(Handler.DESK, _KEYS)

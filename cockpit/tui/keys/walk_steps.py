@@ -8,7 +8,8 @@ from rich.text import Text
 
 from cockpit.decide.situation import StepStatus
 from cockpit.decide.states import StepState
-from cockpit.engine.operator_desk import Desk, asks_for, observation, typed_reason
+from cockpit.engine.given_text import asks_for, observation, typed_reason
+from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
 from cockpit.tui.keys.choices import STEP_DONE, STEP_FAILED, STEP_SKIP, STEP_START
 from cockpit.tui.keys.sign_and_decide import DeskKeys

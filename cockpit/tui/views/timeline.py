@@ -29,6 +29,7 @@ from cockpit.decide.events import (
 )
 from cockpit.decide.occurrence_text import answers_of
 from cockpit.decide.situation import Situation
+from cockpit.decide.withheld import is_holding, note_text
 
 _Statement = SignOff | Vote | Waiver | Acknowledgement | Decision
 _Event = (
@@ -126,8 +127,9 @@ def _event(entry: _Event) -> Change:
                 entry.at, "cockpit", "", "GAP", f"the cockpit was not watching since {formatting.clock(entry.since)}"
             )
         case LinesMissing():
-            line = "; ".join(entry.of) or "no lines of others are missing any more"
-            return Change(entry.at, "shared record", "", "LINES MISSING" if entry.of else "WHOLE", line)
+            return Change(
+                entry.at, "shared record", "", "LINES MISSING" if is_holding(entry) else "WHOLE", note_text(entry)
+            )
         case StepMeasured():
             return Change(entry.at, entry.subject, "", "MEASURED", measured(entry))
         case ReleaseSeen():
