@@ -7,6 +7,7 @@ Prints medians, with the best and the worst, beside their budgets: `--help` 150 
 from __future__ import annotations
 
 import asyncio
+import compileall
 import http.server
 import os
 import subprocess
@@ -221,6 +222,8 @@ async def cpu_percents(seconds: float = 10.0, times: int = 5) -> list[float]:
 
 
 def main() -> None:
+    for room in ("cockpit", "probes"):
+        compileall.compile_dir(room, quiet=1)  # as whatever installs it does
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["XDG_STATE_HOME"] = str(folder / "state")  # no record of an earlier night is gone on with
