@@ -86,7 +86,7 @@ class PlayedWatch(Watch):
                 call()
 
     def _is_news(self, probe: str, reading: Reading, now: datetime) -> bool:
-        """Take a reading in: whether it says what the one before did not, or a condition or a window has come to something by it."""
+        """Take a reading in: whether it says what the one before did not, or a condition or window comes to something by it."""
         self.take(probe, reading)
         content = reading.values, reading.unknown
         same = self._content.get(probe) == content

@@ -1,4 +1,4 @@
-"""Whatever happens in a story: live, replayed from its record, tested, and decided at every step, it comes to the same changes."""
+"""Whatever happens in a story: live, replayed from its record, tested and decided at every step it comes to the same changes."""
 
 from __future__ import annotations
 
