@@ -87,7 +87,7 @@ class Board:
         evaluated = tuple(
             (
                 evaluator.outcome(),
-                tuple(now > each for each in evaluator.lapses()),
+                tuple(now > each for each in evaluator.lapses(self.readings)),
                 self.readings.tolerated(evaluator.now, evaluator.criterion.error_limit),
             )
             for evaluator in self._by_probe[probe]
@@ -97,7 +97,7 @@ class Board:
 
     def next_lapse(self, now: datetime) -> datetime | None:
         """The first moment after which time alone can change what the readings come to; a reading puts it off, or is news."""
-        moments = [each for evaluator in self._evaluators.values() for each in evaluator.lapses()]
+        moments = [each for evaluator in self._evaluators.values() for each in evaluator.lapses(self.readings)]
         moments += [each for probe in self.readings.histories if (each := self._fresh_until(probe)) is not None]
         return min((each for each in moments if each >= now), default=None)
 

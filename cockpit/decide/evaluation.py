@@ -109,18 +109,14 @@ class Evaluator:
         )
         return self.now.truth, unknown.reason if unknown else None, samples
 
-    def lapses(self) -> Iterator[datetime]:
+    def lapses(self, readings: Readings) -> Iterator[datetime]:
         """When what it has come to no longer holds, if nothing more is read: time alone changes it after these moments."""
         yield self.begins
-        reached, criterion = self.reached, self.criterion
-        if reached is not None:
-            yield reached.holds_until
-            yield reached.fresh_until
-        if criterion.on_unknown is OnUnknown.ROLLBACK:
-            seen_at, fresh = (
-                (reached.data_at, reached.fresh_until - reached.data_at) if reached else (self.begins, ZERO)
-            )
-            yield seen_at + max(criterion.unknown_limit or ZERO, self.limits.blind, fresh)
+        if self.reached is not None:
+            yield self.reached.holds_until
+            yield self.reached.fresh_until
+        if (moment := self._trips_blind(*self._last_seen(readings))) is not None:
+            yield moment
 
     @property
     def past(self) -> bool:
@@ -251,8 +247,8 @@ class Evaluator:
             return reached  # the same answer: it was known together with the sample before
         last: MachineState | Sample = before or sample
         seen_at = before.data_at if before else self.begins
-        since = self._blind_trip(seen_at, sample.observed_at, last.fresh_until - last.data_at)
-        if since is None:
+        since = self._trips_blind(seen_at, last.fresh_until - last.data_at)
+        if since is None or since >= sample.observed_at:
             return reached
         return replace(reached, trips=(*reached.trips, Trip(since, sample.observed_at, sample.observed_at)))
 
@@ -339,19 +335,21 @@ class Evaluator:
         return self.now.unknown or Unknown(Reason.WARMING, "no reading yet")
 
     def _trips(self, blindness: Unknown | None, readings: Readings, now: datetime) -> tuple[Trip, ...]:
-        reached = self.reached
-        trips = reached.trips if reached else ()
+        trips = self.reached.trips if self.reached else ()
         if self.criterion.kind is not Kind.TRIGGER or blindness is None:
             return trips
-        if reached is not None:
-            since = self._blind_trip(reached.data_at, now, reached.fresh_until - reached.data_at)
-        else:
-            allowed = (readings.histories[name].allowed(limit) for name, limit in self.limits.stale.items())
-            since = self._blind_trip(self.begins, now, max(allowed, default=ZERO))
-        return trips if since is None else (*trips, Trip(since))
+        since = self._trips_blind(*self._last_seen(readings))
+        return trips if since is None or since >= now else (*trips, Trip(since))
 
-    def _blind_trip(self, seen_at: datetime, until: datetime, fresh: timedelta) -> datetime | None:
-        """When a trigger with `on_unknown: rollback` trips for not having been seen from `seen_at` to `until`; else None.
+    def _last_seen(self, readings: Readings) -> tuple[datetime, timedelta]:
+        """The time of the newest real sample's data, or when it began; and how old data may be to count, as was measured."""
+        if self.reached is not None:
+            return self.reached.data_at, self.reached.fresh_until - self.reached.data_at
+        allowed = (readings.histories[name].allowed(limit) for name, limit in self.limits.stale.items())
+        return self.begins, max(allowed, default=ZERO)
+
+    def _trips_blind(self, seen_at: datetime, fresh: timedelta) -> datetime | None:
+        """When a trigger with `on_unknown: rollback` trips if it is not seen from `seen_at` on; None where it never does.
 
         `fresh`: how old data may be to count, with what was measured of its lateness.
 
@@ -361,8 +359,7 @@ class Evaluator:
         if criterion.on_unknown is not OnUnknown.ROLLBACK or criterion.severity is not Severity.CRITICAL:
             return None
         limit = max(criterion.unknown_limit or ZERO, self.limits.blind, fresh)
-        moment = after_watching(limit, seen_at, self.gaps)
-        return moment if moment < until else None
+        return after_watching(limit, seen_at, self.gaps)
 
     def _left(self, reached: MachineState | None, readings: Readings, now: datetime) -> timedelta | None:
         if reached is None or not reached.state.judging.running:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from decide.scene import CALM, STEP, Scene, at, probe, reading, success, trigger
+from decide.scene import CALM, STEP, Scene, at, probe, reading, seconds, success, trigger
 
 from cockpit.decide.board import Board
 from cockpit.decide.decide import decide, words_of
 from cockpit.decide.excerpt import excerpt
 from cockpit.decide.next_action import worded
-from cockpit.decide.states import State
+from cockpit.decide.states import State, Word
+from cockpit.plan.model import OnUnknown
 
 ERRORS = trigger("errors", "m.rate > 0.05", hold_for=30, clear_for=30)
 
@@ -82,6 +83,23 @@ def test_what_a_board_has_come_to_changes_where_something_no_longer_counts_and_n
     unread = Board(scene.plan, at(0))
     decide(unread.plan, unread, scene.record, at(0))
     assert unread.outcomes(at(1)) == unread.outcomes(at(9999)), "what was never read has nothing to lapse"
+
+
+def test_what_is_not_seen_trips_at_a_moment_that_a_sleep_before_it_puts_off() -> None:
+    dark = trigger("dark", "m.rate > 0.05", on_unknown=OnUnknown.ROLLBACK, unknown_limit=120)
+    scene = Scene(*CALM, dark, probes=(probe("m"),)).feed("0")
+    seen_at, slept_until = scene.now, scene.now + 8 * STEP
+    moments = [scene.board.next_lapse(seen_at + seconds(119))]
+    scene.now = slept_until
+    scene.board.gap(seen_at + STEP, slept_until)
+    scene.tick()
+    moments.append(scene.board.next_lapse(slept_until))
+    assert moments == [seen_at + seconds(120), seen_at + seconds(120) + 7 * STEP]
+    trips = []
+    for late in (0, 1):
+        scene.now = seen_at + seconds(120 + late) + 7 * STEP
+        trips.append(scene.tick().word)
+    assert trips == [Word.HOLD, Word.ROLLBACK]
 
 
 def test_the_words_of_a_situation_and_what_there_is_to_do() -> None:

@@ -302,6 +302,8 @@ def alone() -> Night:
 )
 def test_a_night_shows_what_was_agreed(play: Callable[[], Night]) -> None:
     night = play()
+    if night.situation.schedule is not None and night.situation.schedule.end is not None:
+        night.noted(night.situation.schedule.end.line(night.situation.back.window if night.situation.back else None))
     for who in ("ann", "eve", "", None):
         night.noted(f"{who}: {next_for(night.situation, who)}")
     for each in worded(night.situation):

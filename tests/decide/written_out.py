@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from decide.scene import START, Scene
 
@@ -18,6 +19,27 @@ from probes.reading import Unknown
 
 LEFT_OUT = {"now", "position", "proof", "plan_digest", "interval", "meaning"}
 """What is the same all night, and the time that stands above each part."""
+WORKED_OUT = frozenset(
+    [
+        "line",
+        "word",
+        "path",
+        "path_word",
+        "before",
+        "calls",
+        "left",
+        "label",
+        "exit_code",
+        "because",
+        "brief",
+        "for_others",
+        "differs",
+        "critical",
+        "done",
+        "share",
+    ]
+)
+"""Properties that are written out beside what a thing holds."""
 PLAIN: dict[str, type] = {each.__name__: each for each in (str, bool, int, tuple, datetime, timedelta)}
 """What a field that is declared so is, and never None."""
 
@@ -37,14 +59,21 @@ def lines(of: object, path: str = "") -> Iterator[tuple[str, str]]:
         for number, value in enumerate(of):
             yield from lines(value, f"{path}.{_named(value, number)}")
     elif is_dataclass(of) and not isinstance(of, (type, Position)):
-        for field in fields(of):
-            name, value = field.name, getattr(of, field.name)
-            held = object if "None" in str(field.type) else PLAIN.get(str(field.type).partition("[")[0], object)
-            assert isinstance(value, held), f"{path}.{name} is {value!r}, not {field.type}"
-            if not name.startswith("_") and name not in LEFT_OUT:
-                yield from lines(value, f"{path}.{name}" if path else name)
+        yield from _of_thing(of, path)
     elif of not in (None, "", False) or (of == 0 and of is not False):
         yield path, str(of)
+
+
+def _of_thing(of: Any, path: str) -> Iterator[tuple[str, str]]:
+    for field in fields(of):
+        name, value = field.name, getattr(of, field.name)
+        held = object if "None" in str(field.type) else PLAIN.get(str(field.type).partition("[")[0], object)
+        assert isinstance(value, held), f"{path}.{name} is {value!r}, not {field.type}"
+        if not name.startswith("_") and name not in LEFT_OUT:
+            yield from lines(value, f"{path}.{name}" if path else name)
+    for name in sorted(WORKED_OUT):
+        if isinstance(getattr(type(of), name, None), property):
+            yield from lines(getattr(of, name), f"{path}.{name}")
 
 
 def _named(value: object, number: int) -> str:
