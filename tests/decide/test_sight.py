@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from decide.scene import CALM, GOOD, STEP, Scene, at, blind, item, probe, reading, seconds, success, trigger
 
 from cockpit.decide.states import State
+from cockpit.decide.visibility import cause_text
 from cockpit.plan.model import Mode
 from probes.reading import Evidence, Reading, Reason, Unknown
 
+SLOW = probe("t", period=60, settle=30)
 MANY = tuple(success(f"c{n}", "m.ok") for n in range(5))
 
 
@@ -103,3 +107,53 @@ def test_the_history_of_a_field_has_holes_where_it_was_unknown() -> None:
         (at(60), None),
     ]
     assert list(scene.board.readings.series("nobody", "rate")) == []
+
+
+def test_a_metric_later_than_its_settle_is_stale_by_the_lateness_that_was_measured() -> None:
+    scene = Scene(success("fine", "t.ok", gap_tolerance=None, stale_after=None), CALM[1], probes=(SLOW, probe("m")))
+    for lateness, said in ((0, "its settle of 30s"), (31, "its lateness, measured as 31s")):
+        scene.board.add("t", reading(scene.now + seconds(60), data_at=scene.now, lateness=seconds(lateness)))
+        scene.wait(600)
+        unknown = scene.of("fine").unknown
+        assert unknown is not None
+        assert unknown.hint == f"t comes later than {said}, or not at all: wait, or see Probes"
+
+
+def test_a_cause_is_named_by_what_it_is_about_where_its_detail_ends_with_that() -> None:
+    scene = Scene(*CALM).feed("0")
+    scene.board.add("m", blind(at(30), Reason.NOT_FOUND, "no answer (secret app/key)"))
+    (cause,) = scene.wait(15).situation.root_causes
+    assert cause_text(cause) == "secret app/key not found"
+    assert cause_text(replace(cause, detail="x" * 71)) == "x" * 69 + "\N{HORIZONTAL ELLIPSIS}"
+    assert cause_text(replace(cause, detail="x" * 70)) == "x" * 70
+    assert cause_text(replace(cause, detail="")) == "NOT_FOUND"
+
+
+def test_the_history_of_a_field_ends_with_the_newest_poll_that_could_not_read_it() -> None:
+    """Of a metric: a call that failed is about no period, and is a hole all the same."""
+    scene = Scene(*CALM, probes=(SLOW, probe("m")))
+    scene.board.add("t", reading(at(60), data_at=at(0)))
+    scene.board.add("t", blind(at(75), Reason.ACCESS_DENIED))
+    assert list(scene.board.readings.series("t", "rate")) == [(at(0), 0.0), (at(75), None)]
+    scene.board.add("t", reading(at(90), data_at=at(0)))
+    assert list(scene.board.readings.series("t", "rate")) == [(at(0), 0.0)]
+
+
+def test_what_is_older_than_twelve_hours_is_forgotten_and_what_it_came_to_is_not() -> None:
+    scene = Scene(success("fine", "m.ok"), trigger("errors", "m.rate > 0.05", hold_for=30), probes=(probe("m"),))
+    scene.feed("0.2x4 0x60")
+    before = scene.state("errors"), scene.situation.verdict.latch is not None
+    assert before[1]
+    since = scene.situation.verdict.since
+    for _ in range(14):
+        scene.now += seconds(3600)
+        scene.board.add("m", reading(scene.now))
+        scene.tick()
+    assert len(scene.board.readings.histories["m"].times) < 20
+    latch = scene.situation.verdict.latch
+    assert latch is not None
+    assert latch.since == since
+    assert scene.of("fine").state is State.MET
+    for late in (-13, -3):
+        scene.board.add("m", reading(scene.now, {"rate": 0.5, "ok": False}, data_at=scene.now + seconds(3600 * late)))
+    assert scene.tick().of("fine").state is State.MET
