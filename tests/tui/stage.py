@@ -8,13 +8,17 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
 from support.clock import HandClock
 from support.sources import NoSource
 from textual import events
+from textual._compositor import Compositor
+from textual._context import visible_screen_stack
 from textual.app import App
 from textual.keys import REPLACED_KEYS, _character_to_key, _get_unicode_name_from_key
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Input
 
 from cockpit.conditions.condition import compile_condition
@@ -144,6 +148,7 @@ class Broken:
 def shown(app: CockpitApp) -> str:
     """The screen as text."""
     compositor = app.screen._compositor
+    visible_screen_stack.set(app._background_screens)  # what a palette is open over
     return "\n".join("".join(segment.text for segment in line) for line in compositor.render_strips())
 
 
@@ -243,15 +248,22 @@ async def settled(app: App[None]) -> None:
         screen._on_timer_update()
 
 
+def _unseen(of: Compositor, full: bool = False, screen_stack: list[Screen[object]] | None = None, **_: object) -> None:
+    """What nobody looks at is not painted: a look (`shown`) paints the whole screen."""
+    visible_screen_stack.set(screen_stack or [])
+    of._dirty_regions.clear()
+
+
 @asynccontextmanager
 async def opened(
     app: CockpitApp, size: tuple[int, int] = (80, 24), *, notifications: bool = False
 ) -> AsyncIterator[Seat]:
     """The application, running without a terminal, and a seat before it."""
-    async with app.run_test(size=size, notifications=notifications):
-        seat = Seat(app)
-        await settled(app)
-        yield seat
+    with patch.object(Compositor, "render_update", _unseen):
+        async with app.run_test(size=size, notifications=notifications):
+            seat = Seat(app)
+            await settled(app)
+            yield seat
 
 
 async def until(pilot: Pilot[None], what: Callable[[], bool]) -> None:
