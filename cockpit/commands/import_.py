@@ -42,7 +42,7 @@ def main(file: str) -> int:
 
 def _show_left_out(file: str, sketch: Sketch) -> None:
     for one in sketch.outline.left_out:
-        output(f"{file}:{one.number}: left out: {one.text[:100]} ({one.why})", err=True)
+        output(f"{file}:{one.lines}: left out: {one.text[:100]} ({one.why})", err=True)
     if any(one.why.endswith(UNNAMED) for one in sketch.outline.left_out):
         output(f"{file}: what is to be carried over needs a heading that says what it is: {NAMES}", err=True)
 

@@ -16,7 +16,9 @@ from probes.display_text import visible, yaml_quoted
 
 _ASK = "What did you look at, and what did it show?"
 _ASK_TRIGGER = "Is this so now? What did you see?"
-_LONGEST_TITLE = 300
+_LONGEST = 3900
+"""Of a text in a plan; more is not accepted."""
+_LONGEST_COMMENT = 300
 _VARS = ("bucket", "cluster", "service", "database", "url")
 _OPTIONAL = re.compile(r"\s*[\[(]?\b(?:optional|optionnel(?:le)?|facultati(?:f|ve))\b[\])]?:?\s*", re.IGNORECASE)
 _DURATION = re.compile(
@@ -135,7 +137,7 @@ class Sketch:
         if self.outline.left_out:
             yield "\n# Left out:"
         for one in self.outline.left_out:
-            yield f"# {_comment(self.file)}:{one.number}: {_comment(one.text)} ({one.why})"
+            yield f"# {_comment(self.file)}:{one.lines}: {_comment(one.text)} ({one.why})"
 
     def _id(self, group: str, title: str, number: int) -> str:
         first = _slug(group)[:20].rstrip("-")
@@ -191,14 +193,14 @@ def _slug(text: str) -> str:
 
 def _quoted(text: str) -> str:
     """A double-quoted scalar of one line in which ${ stands for itself."""
-    return yaml_quoted(_comment(text).replace("${", "$${"))
+    return yaml_quoted(visible(" ".join(text.split()), keep="")[:_LONGEST].replace("${", "$${"))
 
 
 def _quoted_lines(text: str) -> str:
     """The same with its line ends, and each line's indentation."""
     lines = [" " * (len(line) - len(line.lstrip())) + _quoted(line)[1:-1] for line in text.split("\n")]
-    return '"' + "\\n".join(lines)[:3900] + '"'
+    return '"' + "\\n".join(lines)[:_LONGEST] + '"'
 
 
 def _comment(text: str) -> str:
-    return visible(" ".join(text.split()), keep="")[:_LONGEST_TITLE]
+    return visible(" ".join(text.split()), keep="")[:_LONGEST_COMMENT]

@@ -7,11 +7,13 @@ of the time after. Nothing is dropped silently: each line that asks for somethin
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from cockpit.drafts.line_account import Carried, LeftOut, LineAccount
 from cockpit.drafts.markdown_lines import numbered
+from cockpit.drafts.markdown_words import TICK_CELL, cells_of, command_last, split_command, words_of
 from cockpit.drafts.section_roles import Role, is_after, is_of_checks, is_rollback, role_named, role_of
-from probes.display_text import visible
 from probes.frozen import frozen
 
 MAX_LINES = 500
@@ -35,8 +37,6 @@ An entry that is a heading to what is nested in it lasts to the next entry besid
 _STRUCK_OUT = re.compile(r"^\s*~~")
 _ROW = re.compile(r"^\s*\|(.*)\|\s*$")
 _RULE = re.compile(r"^[\s|:-]+$")
-_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
-_CODE = re.compile(r"`([^`]+)`")
 _CODE_ALONE = re.compile(r"^`([^`]+)`[.;]?$")
 _LIMITS = re.compile(r"threshold|limit|trigger|schwelle|grenzwert|\bseuil", re.IGNORECASE)
 WHO = r"owner|who|responsible|assignee|by|verantwortlich\w*|zust\u00e4ndig\w*|wer|responsable|qui"
@@ -49,7 +49,6 @@ _OF_STEPS = re.compile(rf"^(?:{HOW_LONG})$", re.IGNORECASE)
 _MARKED = re.compile(r"^\s*(?:[-*+>|#]|\d+[.)]|$)")
 _COUNTING = re.compile(r"^(?:#|no\.?|nr\.?|step|id)?$", re.IGNORECASE)
 _INDENTED_CODE = 6
-_TICK_CELL = re.compile(r"^\[([ xX]?)\]$|^[\u2610\u2611\u2612]$")
 
 
 @frozen
@@ -76,18 +75,13 @@ class Group:
     """What its outermost entries are: a list that begins with bullets goes on with them, of another a bullet is a note."""
 
 
-@frozen
-class LeftOut:
-    number: int
-    text: str
-    why: str
-
-
 @dataclass(slots=True)
 class Outline:
     title: str = ""
     groups: list[Group] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
+    carried: Mapping[int, Carried] = field(default_factory=dict)
+    """What each line that is carried over becomes, by its number."""
 
     def of(self, *roles: Role) -> list[Group]:
         return [group for group in self.groups if group.role in roles and group.lines]
@@ -114,14 +108,17 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.lines = list(numbered(text))
         self.made = Outline()
+        self.account = LineAccount(text)
         self.group = Group("Checklist")
-        self.headings: list[tuple[int, str]] = []
+        self.headings: list[tuple[int, str, int]] = []
+        """Those a line stands below: level, title and number of the line."""
         self.deployed = False
         """The steps of the deployment have been passed."""
         self.parents: list[tuple[int, str]] = []
         self.entry_depth = 0
         """How far the entry is indented that is the innermost heading, where one is."""
         self.header: list[str] | None = None
+        self.header_at = 0
         self.kept = 0
         self.blank = True
         """The line before was empty."""
@@ -132,7 +129,7 @@ class _Reader:
         ]
         self.one_title = len(tops) == 1
         has_boxes = any(
-            _BOX.match(line) or _DRAWN_BOX.match(line) or ("|" in line and any(map(_TICK_CELL.match, _cells(line))))
+            _BOX.match(line) or _DRAWN_BOX.match(line) or ("|" in line and any(map(TICK_CELL.match, cells_of(line))))
             for _, line, code in self.lines
             if not code
         )
@@ -142,23 +139,25 @@ class _Reader:
     def outline(self) -> Outline:
         for index, (number, line, code) in enumerate(self.lines):
             if code:
-                self._code(line)
+                self._code(number, line)
                 continue
             if not self.blank and self.paragraph and (under := _UNDERLINE.match(line)):
-                self._heading(1 if under[1][0] == "=" else 2, self.paragraph)
+                self._heading(1 if under[1][0] == "=" else 2, self.paragraph, number - 1)
+                self.account.carry(number, Carried.MARKUP)
                 self.paragraph = ""
                 continue
             if heading := _HEADING.match(line):
-                self._heading(len(heading[1]), _words(heading[2]))
+                self._heading(len(heading[1]), words_of(heading[2]), number)
             elif (bold := _BOLD_HEADING.match(line)) and not _BOLD_STEP.match(line):
-                self._heading(_BOLD_LEVEL, _words(bold[1]))
+                self._heading(_BOLD_LEVEL, words_of(bold[1]), number)
             elif _ROW.match(line) or self._is_open_row(index):
                 self._row(number, line, is_rule=bool(_RULE.match(line)))
             else:
                 self.header = None
                 self._plain(index, number, line)
             self.blank = not line.strip()
-            self.paragraph = "" if _MARKED.match(line) else _words(line)
+            self.paragraph = "" if _MARKED.match(line) else words_of(line)
+        self.made.carried, self.made.left_out = self.account.closed()
         return self.made
 
     def _is_open_row(self, index: int) -> bool:
@@ -170,15 +169,17 @@ class _Reader:
     def _below(self, index: int) -> str:
         return self.lines[index + 1][1] if index + 1 < len(self.lines) else ""
 
-    def _heading(self, level: int, title: str) -> None:
+    def _heading(self, level: int, title: str, number: int) -> None:
+        self.account.begin(number)
         if level == 1 and not self.made.title:
             self.made.title = title
+            self.account.carry(number, Carried.TITLE)
         was = self.group.role
-        self.headings = [(at, name) for at, name in self.headings if at < level]
+        self.headings = [each for each in self.headings if each[0] < level]
         if not (level == 1 and self.one_title):
-            self.headings.append((level, title))
+            self.headings.append((level, title, number))
         self.parents, self.header = [], None
-        titles = [name for _, name in self.headings]
+        titles = [name for _, name, _ in self.headings]
         role = role_of(titles, self.made.title if self.one_title else "")
         self.deployed = self.deployed or (was is Role.RUNBOOK and role is not Role.RUNBOOK and bool(self.group.lines))
         self.group = Group(title or "Checklist", role, self.deployed if (after := is_after(titles)) is None else after)
@@ -197,30 +198,33 @@ class _Reader:
         elif entry := _ENTRY.match(line):
             self._entry(index, number, entry)
         elif line.strip() and line.startswith((" ", ">")) and self.parents and self.group.lines:
-            self._continued(line)
-        elif (lead := _LEAD.match(line)) and self._introduces(_words(lead[1])):
-            self._heading(_LEAD_LEVEL, _words(lead[1]))
+            self._continued(number, line)
+        elif (lead := _LEAD.match(line)) and self._introduces(words_of(lead[1])):
+            self._heading(_LEAD_LEVEL, words_of(lead[1]), number)
         elif line.strip() and not self.blank and self.parents and self.group.kind in ("bold", "number"):
-            self._note(line)
+            self._note(number, line)
         elif line.strip():
             if self.headings and self.headings[-1][0] == _LEAD_LEVEL and self.group.lines:
-                self._heading(_LEAD_LEVEL, "")
+                self._heading(_LEAD_LEVEL, "", 0)
             self.parents = []
             if not _UNDERLINE.match(self._below(index)):
-                self._prose(number, _words(line))
+                self._prose(number, words_of(line))
 
     def _entry(self, index: int, number: int, entry: re.Match[str]) -> None:
         depth = len(entry[1])
         if self._is_heading(index, entry):
-            self._heading(_ENTRY_LEVEL, _words(entry[4]).rstrip(" :"))
+            self._heading(_ENTRY_LEVEL, words_of(entry[4]).rstrip(" :"), number)
             self.entry_depth = depth
             return
         if self.headings and self.headings[-1][0] == _ENTRY_LEVEL and depth <= self.entry_depth:
-            self._heading(_ENTRY_LEVEL, "")
+            self._heading(_ENTRY_LEVEL, "", 0)
         self._take(_Entry(number, "bullet" if entry[2] else "number", depth, entry[4]))
 
     def _prose(self, number: int, words: str) -> None:
         """A sentence where entries would be carried over, or one that says when or how to go back."""
+        if not words.strip("-*_ "):  # a rule between two sections
+            self.account.carry(number, Carried.MARKUP)
+            return
         asks = self.group.role not in (Role.CHECKLIST, Role.LEFT_OUT)
         if asks or (self.group.role is Role.CHECKLIST and role_named(words) in (Role.TRIGGERS, Role.ROLLBACK)):
             self._leave_out(number, words, "it is a sentence and no entry: make it a line of a list")
@@ -231,42 +235,45 @@ class _Reader:
         nested = _BOX.match(below) or _DRAWN_BOX.match(below) or _ENTRY.match(below)
         if nested is None or len(nested[1]) <= len(entry[1]) or any(at < len(entry[1]) for at, _ in self.parents):
             return False
-        outer = [name for at, name in self.headings if at < _ENTRY_LEVEL]
+        outer = [name for at, name, _ in self.headings if at < _ENTRY_LEVEL]
         if role_of(outer, self.made.title if self.one_title else "") is not Role.CHECKLIST:
             return False
-        return nested.re is not _ENTRY or role_named(_words(entry[4])) not in (None, Role.LEFT_OUT)
+        return nested.re is not _ENTRY or role_named(words_of(entry[4])) not in (None, Role.LEFT_OUT)
 
     def _introduces(self, words: str) -> bool:
         """Whether a line before a list says what the list is for, or when it is its turn."""
         return role_named(words) not in (None, Role.LEFT_OUT) or is_after([words]) is not None
 
-    def _continued(self, line: str) -> None:
+    def _continued(self, number: int, line: str) -> None:
         """An indented line below an entry: code of a step is its command, whatever else a note."""
         last = self.group.lines[-1]
         indent, text = len(line) - len(line.lstrip()), line.strip()
         whole = _CODE_ALONE.match(text)
         is_code = whole or ((self.blank or last.command) and indent - self.parents[-1][0] >= _INDENTED_CODE)
         if is_code and self.group.role in (Role.RUNBOOK, Role.ROLLBACK):
-            self._command(whole[1] if whole else text)
+            self._command(number, whole[1] if whole else text)
         else:
-            self._note(line.lstrip(" >"))
+            self._note(number, line.lstrip(" >"))
 
-    def _note(self, text: str) -> None:
+    def _note(self, number: int, text: str) -> None:
+        self.account.carry(number, Carried.NOTE)
         last = self.group.lines[-1]
-        self.group.lines[-1] = replace(last, notes=(*last.notes, _words(text)))
+        self.group.lines[-1] = replace(last, notes=(*last.notes, words_of(text)))
 
-    def _command(self, text: str) -> None:
+    def _command(self, number: int, text: str) -> None:
+        self.account.carry(number, Carried.COMMAND)
         last = self.group.lines[-1]
         self.group.lines[-1] = replace(last, command=f"{last.command}\n{text}" if last.command else text)
 
     def _row(self, number: int, line: str, *, is_rule: bool) -> None:
         if is_rule:
+            self.account.carry(number, Carried.MARKUP)
             return
-        cells = _cells(line)
+        cells = cells_of(line)
         if self.header is None:
-            self.header = cells
+            self.header, self.header_at = cells, number
             return
-        ticks = [_TICK_CELL.match(cell) for cell in cells]
+        ticks = [TICK_CELL.match(cell) for cell in cells]
         named = [
             (head, cell)
             for head, cell, tick in zip(self.header, cells, ticks, strict=False)
@@ -279,14 +286,14 @@ class _Reader:
         box = next((tick for tick in ticks if tick), None)
         timed = any(map(_OF_STEPS.match, self.header)) and not self._is_timed()
         if timed or self.group.role in (Role.RUNBOOK, Role.ROLLBACK):
-            title = _command_last(title, line)
+            title = command_last(title, line)
         kind = "step" if timed else "box" if box else "limits" if any(map(_LIMITS.search, self.header)) else "row"
         self._take(_Entry(number, kind, 0, title, bool(box and box[0].lower() in ("[x]", "\u2611", "\u2612"))))
 
     def _take(self, entry: _Entry) -> None:
         role = self._role_of(entry)
         is_step = role in (Role.RUNBOOK, Role.ROLLBACK)
-        title, command = _split_command(entry.title) if is_step else (_words(entry.title).rstrip(" :"), "")
+        title, command, tail = split_command(entry.title) if is_step else (words_of(entry.title).rstrip(" :"), "", "")
         if not title:
             return
         if _STRUCK_OUT.match(entry.title):
@@ -294,7 +301,7 @@ class _Reader:
             return
         if role is None:
             if self.group.lines and self.parents:
-                self._note(entry.title)
+                self._note(entry.number, entry.title)
             else:
                 where = self.headings[-1][1] if self.headings else self.group.title
                 self._leave_out(entry.number, title, f"'{where}' {UNNAMED}")
@@ -319,10 +326,14 @@ class _Reader:
         group.kind = group.kind or entry.kind
         if not any(group is each for each in self.made.groups):
             self.made.groups.append(group)
-        group.lines.append(Line(whole, entry.number, entry.ticked, command, title))
+        notes = (tail,) if tail else ()
+        group.lines.append(Line(whole, entry.number, entry.ticked, command, f"{title} {tail}", notes))
+        self.account.carry(entry.number, Carried.ENTRY)
+        for number in (self.header_at if self.header is not None else 0, *(at for _, _, at in self.headings)):
+            self.account.carry(number, Carried.HEADING)
 
     def _leave_out(self, number: int, text: str, why: str) -> None:
-        self.made.left_out.append(LeftOut(number, text, why))
+        self.account.leave_out(LeftOut(number, text, why))
 
     def _role_of(self, entry: _Entry) -> Role | None:
         """What an entry becomes here; None where it only explains."""
@@ -354,43 +365,8 @@ class _Reader:
         """Whether the innermost heading says when its entries are looked at: then what it numbers is looked at, not done."""
         return bool(self.headings) and is_after([self.headings[-1][1]]) is not None
 
-    def _code(self, line: str) -> None:
+    def _code(self, number: int, line: str) -> None:
         """A line of a fence: the command of the step above it."""
         if self.group.role not in (Role.RUNBOOK, Role.ROLLBACK) or not self.group.lines or not line.strip():
             return
-        self._command(line.rstrip())
-
-
-def _split_command(text: str) -> tuple[str, str]:
-    """A step's words, and the command in it: "Roll back: `npx prisma migrate`"."""
-    code = _CODE.search(text)
-    alone = code is not None and " " in code[1]
-    if code is None or not alone:
-        return _words(text).rstrip(" :"), ""
-    title = _words(text[: code.start()] if code.start() > 3 else text).rstrip(" :")
-    return title, code[1]
-
-
-def _command_last(title: str, row: str) -> str:
-    """A row's words with the command of one of its cells behind them, where a step's command is looked for."""
-    code = next((found[1] for found in _CODE.finditer(row) if " " in found[1]), "")
-    return f"{' '.join(title.replace(code, '', 1).split()).replace(' ,', ',')} `{code}`" if code else title
-
-
-def _cells(row: str) -> list[str]:
-    return [_cell(cell) for cell in row.strip().strip("|").split("|")]
-
-
-def _cell(text: str) -> str:
-    text = text.strip()
-    return text if _TICK_CELL.match(text) else _words(text)
-
-
-def _words(text: str) -> str:
-    """The words without their Markdown.
-
-    >>> _words("**S3** bucket [docs](https://x) with `versioning`")
-    'S3 bucket docs with versioning'
-    """
-    text = _CODE.sub(r"\1", _LINK.sub(r"\1", visible(text)))
-    return " ".join(re.sub(r"(\*\*|__|~~)(.+?)\1", r"\2", text).split())
+        self._command(number, line.rstrip())
