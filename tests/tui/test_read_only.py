@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 from rich.text import Text
+from support.clock import HandClock
 from textual.screen import Screen
 from textual.widgets import Input
-from tui.stage import Stage, opened, plan, until
+from tui.stage import START, Stage, opened, plan, shown, until
+from tui.test_signing_screens import Seated, say
 
+from cockpit.decide.events import Decision
+from cockpit.engine.operator_desk import Desk
+from cockpit.engine.recording import recording
 from cockpit.migration.controller import Controller
+from cockpit.migration.phase_proposal import PhaseProposal
 from cockpit.migration.progress import Progress
 from cockpit.migration.states import PhaseName
 from cockpit.plan.model import Migration
-from cockpit.tui.action_registry import ACTIONS
+from cockpit.tui.action_registry import ACTIONS, Handler
 from cockpit.tui.app import CockpitApp
+from cockpit.tui.screens.answer import AnswerScreen
 from cockpit.tui.screens.confirm import ConfirmScreen
 from probes.registry import BUILT_IN, find
 
@@ -70,6 +79,39 @@ async def test_a_page_of_the_migration_that_was_opened_while_it_was_armed_change
         await pilot.press("enter")
         await until(pilot, lambda: bool(app.message.plain))
         assert "read-only" in app.message.plain
+
+
+def test_every_key_of_the_migration_is_one_that_changes_production() -> None:
+    keys = [action for action in ACTIONS if action.handler is Handler.MIGRATION]
+    assert keys
+    assert [action.id for action in keys if not action.dangerous] == []
+
+
+class Looked(Controller):
+    """Its look at account, database and bucket, which a process of its own takes, has come to an answer."""
+
+    async def propose(self, phase: PhaseName, who: str = "") -> PhaseProposal:
+        of = ("123456789012", "eu-west-1", "arn:aws:iam::123456789012:user/ada", "db.example.com/app", "s3://docs/")
+        return PhaseProposal(phase, *of, workers="2 on here", part="", files=3, checks=(), at=START)
+
+
+async def test_a_phase_that_was_proposed_while_it_was_armed_does_not_begin_once_it_is_not(tmp_path: Path) -> None:
+    of = replace(plan(environment="staging"), path=str(tmp_path / "plan.yaml"))
+    Path(of.path).write_text("the copy of the plan")
+    hand = HandClock(START)
+    controller = Looked(Migration("postgresql://db.example.com/app", "docs", "eu-west-1", ()), of.path)
+    async with recording(of, hand, who="ada", root=tmp_path / "records") as kept:
+        watch = Seated(of, kept, hand)
+        watch.keep()
+        app = CockpitApp(watch, desk=Desk(watch, kept, "ada"), controller=controller, armed=True)
+        async with opened(app, (100, 30)) as pilot:
+            await pilot.press("4", *next(each.keys for each in ACTIONS if each.id == "move_purge").split(",")[:1])
+            await until(pilot, lambda: isinstance(app.screen, AnswerScreen))
+            app.armed = False
+            await say(pilot, "purge db.example.com/app: the soak is over")
+            await until(pilot, lambda: "read-only" in shown(app) or watch.record.all(Decision) != [])
+        assert watch.record.all(Decision) == []
+        assert controller._started == []
 
 
 def test_every_probe_reads_or_says_that_it_writes() -> None:
