@@ -72,7 +72,7 @@ def _by_progress(step: Step, began: datetime, readings: Readings, now: datetime)
     if done >= 1.0:
         return Estimate(at - began, at - began, at - began, "100 % done")
     since = at - (at - points[0][0]) * LATELY
-    recent = max((point for point in points if point[0] <= since), default=points[0])
+    recent = max(point for point in points if point[0] <= since)
     ends = [end for first in (points[0], recent) if (end := _reaches_all(first, (at, done))) is not None]
     if not ends:
         return None

@@ -238,8 +238,8 @@ class _Moment:
         """Votes are wanted when all else before the deployment is there; they lapse. After it, for the
         copy of the files, and for the step that comes next."""
         verdict = self.situation.verdict
-        if gate.before == "deploy" and verdict.word is Word.ROLLED_BACK:
-            return not gate.passed or gate.used_at is not None
+        if verdict.word is Word.ROLLED_BACK:
+            return gate.before == "deploy" and (not gate.passed or gate.used_at is not None)
         if gate.passed:
             return False
         if verdict.phase is Phase.PRE_DEPLOY:
@@ -276,7 +276,8 @@ class _Moment:
     def _failing(self) -> Iterator[NextAction]:
         situation, before = self.situation, self.situation.verdict.phase is Phase.PRE_DEPLOY
         for each in situation.criteria:
-            if each.enforced and each.state is State.NOT_MET and not each.ok and not before:
+            unsigned = each.sign_off is not None and not each.because.condition
+            if each.enforced and each.state is State.NOT_MET and not each.ok and not before and not unsigned:
                 yield self._found_out(each, Act.WATCH)
         for section in situation.sections:
             for item in section.items:

@@ -14,7 +14,7 @@ from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepBegan, Step
 from cockpit.decide.next_action import also, next_actions, next_for
 from cockpit.decide.situation import ServiceRelease
 from cockpit.decide.states import Word
-from cockpit.plan.model import Migration, Person, Phase, Poll, Step
+from cockpit.plan.model import Gate, Migration, Person, Phase, Poll, Step
 from probes.reading import Evidence
 
 TRIPS = trigger("errors", "m.rate > 0.05", hold_for=30)
@@ -67,6 +67,26 @@ def test_after_a_rollback_the_gate_that_was_used_wants_votes_again() -> None:
     service(decided(scene.feed("0.2"), "execute").feed("0x4"), "web:41")
     assert scene.word is Word.ROLLED_BACK
     assert [by for by, act in acts(scene).items() if act is Act.VOTE] == ["primary", "ann", "bob", "cid"]
+
+
+def test_while_it_is_rolled_back_votes_are_wanted_for_the_deployment_alone() -> None:
+    copying = Gate("copy", "Copy?", "migrate", Poll(("on_call", "backup"), 1), HERE)
+    scene = with_service()
+    scene.plan = replace(scene.plan, gates=(*scene.plan.gates, copying))
+    scene = used(voted(scene.feed("0")))
+    service(decided(scene.feed("0.2"), "execute").feed("0x4"), "web:41")
+    assert scene.word is Word.ROLLED_BACK
+    assert {each.subject for each in scene.situation.next_actions if each.act is Act.VOTE} == {"go_no_go"}
+    assert acts(voted(scene))["primary"] is Act.BEGIN
+
+
+def test_what_only_waits_for_a_signature_is_nothing_to_find_out_about() -> None:
+    """Whoever may not give it waits for those who may."""
+    scene = Scene(*CALM, success("team", "", sign_off=ask("on_call"))).feed("0x9")
+    assert acts(scene)["primary"] is Act.SIGN
+    assert next_for(scene.situation, "eve").what == "wait: primary (on-call) has 1 line to sign"
+    both = Scene(*CALM, success("team", "m.rate < 0.1", sign_off=ask("on_call"))).feed("0.2x9")
+    assert next_for(both.situation, "eve").what == "find out why it fails: team"
 
 
 def test_a_latched_rollback_is_decided_by_those_who_may_and_comes_before_all_else() -> None:

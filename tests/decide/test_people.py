@@ -52,8 +52,11 @@ def test_a_sign_off_goes_stale_when_the_evidence_fails_after_it() -> None:
 
 
 def test_a_sign_off_given_while_the_evidence_failed_does_not_count_for_what_came_after() -> None:
-    scene = sign(Scene(*CALM, after=(BOTH,)).feed("down"), "smoke").feed("up")
-    assert scene.item("smoke").check is Check.STALE
+    scene = sign(Scene(*CALM, after=(BOTH,)).feed("down"), "smoke")
+    signed = scene.item("smoke").sign_off
+    assert signed is not None
+    assert signed.given, "with what failed in view"
+    assert scene.feed("up").item("smoke").check is Check.STALE
 
 
 def test_a_sign_off_outlives_a_moment_of_not_knowing() -> None:
