@@ -59,7 +59,7 @@ def _variables(context: click.Context, _parameter: click.Parameter, given: tuple
     text = os.environ.get(GIVEN_VARS, "")
     try:
         held = json.loads(text) if text else []
-    except ValueError:
+    except (ValueError, RecursionError):
         held = None
     if not isinstance(held, list) or not all(isinstance(each, str) for each in held):
         raise click.BadParameter(f'{GIVEN_VARS} is not a JSON list of texts: ["NAME=VALUE"]')

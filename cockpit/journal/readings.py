@@ -246,7 +246,7 @@ def taken(path: Path, probe: str = "", since: datetime | None = None, until: dat
         for row, micros, writer, name, text in database.execute(query, (probe, probe, low, high)):
             try:
                 yield Taken(row, _moment(micros), writer, name, _reading(json.loads(text)))
-            except (KeyError, TypeError, AttributeError) as error:
+            except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
                 raise ValueError(f"{path} holds a reading of {name} that is none: {error!r}") from None
 
 

@@ -121,7 +121,7 @@ def proposal_from(text: str) -> PhaseProposal:
             "at": datetime.fromisoformat(held["at"]),
         }
         return PhaseProposal(**(held | made))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"this is no proposal of a phase: {error}") from None
 
 

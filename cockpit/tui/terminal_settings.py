@@ -90,7 +90,7 @@ def load_settings(theme: str = "", *, quiet: bool = False, environ: Mapping[str,
 def _read(path: Path, text: str, before: Settings) -> Settings:
     try:
         given = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, tables within tables without end
         raise SettingsError([f"{path}: not TOML: {error}"]) from None
     wrong = [f"{path}:{_line(text, name)}: {name}: {why}" for name, why in _wrong(given)]
     if wrong:

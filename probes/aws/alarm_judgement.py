@@ -136,7 +136,7 @@ def _silent(alarm: Mapping[str, Any]) -> bool:
         return False
     try:
         data = json.loads(alarm.get("StateReasonData") or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         data = {}
     recent = data.get("recentDatapoints") if isinstance(data, dict) else None
     if isinstance(recent, list):

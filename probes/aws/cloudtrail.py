@@ -100,7 +100,7 @@ class CloudTrailEvents(Probe[EventsParams]):
             return None
         try:
             detail = json.loads(event.get("CloudTrailEvent") or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             detail = {}
         identity = detail.get("userIdentity") or {} if isinstance(detail, dict) else {}
         issuer = (identity.get("sessionContext") or {}).get("sessionIssuer") or {}

@@ -114,7 +114,7 @@ def _widgets(body: Any) -> tuple[list[Mapping[str, Any]] | Unknown, Any]:
     try:
         held = json.loads(body)
         widgets = held["widgets"]
-    except (TypeError, ValueError, KeyError):
+    except (TypeError, ValueError, KeyError, RecursionError):
         return Unknown(Reason.NO_DATA, "DashboardBody holds no widgets", "open the dashboard and save it again"), None
     kept = isinstance(widgets, list) and all(isinstance(widget, dict) for widget in widgets)
     return widgets if kept else Unknown(Reason.NO_DATA, "DashboardBody has an unexpected shape"), held.get("variables")

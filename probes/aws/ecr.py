@@ -137,7 +137,7 @@ class EcrImage(Probe[ImageParams]):
         image: Mapping[str, Any] = next(iter(index.get("images") or ()), {})
         try:
             return (digest, *(str(each["digest"]) for each in json.loads(image["imageManifest"])["manifests"]))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             return Unknown(Reason.ERROR, "ECR's list of the platforms' images cannot be read")
 
     def _image(self, answer: dict[str, Any] | Unknown, now: datetime) -> tuple[dict[str, Any], dict[str, Unknown]]:

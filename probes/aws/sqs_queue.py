@@ -166,7 +166,7 @@ def _values(held: Mapping[str, str] | Unknown) -> dict[str, FieldValue]:
 def _redrive(text: str) -> Mapping[str, Any] | Unknown:
     try:
         held = json.loads(text) if text else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         held = None
     return (
         held

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cockpit.cli.main import main
+from cockpit.commands.options import GIVEN_VARS
 from cockpit.console import output_file
 from cockpit.exit_codes import BAD_PLAN, CANNOT_WRITE, USAGE
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
@@ -105,6 +106,45 @@ def test_a_place_to_write_to(make: Make, tmp_path: Path, capsys: pytest.CaptureF
         output_file(str(tmp_path / "named"), "a document")
     assert ended.value.code == CANNOT_WRITE
     assert "cannot write" in capsys.readouterr().err
+
+
+def test_a_scenario(named: str) -> None:
+    named_so = Path(named).rename(f"{named}.yaml") if not Path(named).is_symlink() else Path(f"{named}.yaml")
+    if not named_so.exists() and not named_so.is_symlink():
+        named_so.symlink_to(Path(named).readlink())
+    said = called("rehearse", str(named_so), "--headless")
+    assert (said.exit_code, len(said.stderr.splitlines())) == (USAGE, 1)
+    assert "named.yaml" in said.stderr
+
+
+DEEP = "[" * 5_000
+LONG = "9" * 5_000
+"""A number of more digits than Python turns into one."""
+
+
+@pytest.mark.parametrize("text", [f"theme = {DEEP}", f"quiet = {LONG}", "theme = " + "{a=" * 5_000])
+def test_settings_without_end(text: str, tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text(text)
+    said = called("keys", env={SETTINGS: str(tmp_path / "settings.toml")})
+    assert (said.exit_code, len(said.stderr.splitlines())) == (USAGE, 1)
+    assert "not TOML" in said.stderr
+
+
+@pytest.mark.parametrize("text", [DEEP, f"[{LONG}]"], ids=["deep", "long"])
+def test_vars_of_the_environment_without_end(text: str) -> None:
+    said = called("validate", "checklists/minimal.yaml", env={GIVEN_VARS: text})
+    assert said.exit_code == USAGE
+    assert "is not a JSON list of texts" in said.stderr
+
+
+@pytest.mark.parametrize(
+    "text", [f"a: {DEEP}", f"a: {LONG}", "a: " + "{a: " * 5_000, "a: \x1b[31m", "a: !!python/none x"]
+)
+def test_a_scenario_without_end(text: str, tmp_path: Path) -> None:
+    (tmp_path / "named.yaml").write_text(text)
+    said = called("rehearse", str(tmp_path / "named.yaml"), "--headless")
+    assert (said.exit_code, len(said.stderr.splitlines())) == (USAGE, 1)
+    assert "named.yaml" in said.stderr
 
 
 def test_as_much_as_people_write_is_read(tmp_path: Path) -> None:

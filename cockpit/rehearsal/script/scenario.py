@@ -12,6 +12,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cockpit.decide.states import Word
+from cockpit.ordinary_file import read_ordinary
 from cockpit.plan.model import Phase
 from cockpit.rehearsal.script.fault_catalogue import known
 from probes.periods import Duration
@@ -161,9 +162,10 @@ def load_scenario(name_or_path: str) -> Scenario:
             hint = suggestion(name_or_path, names(), "there is")
             raise ScenarioError(f"there is no scenario '{name_or_path}'{hint}")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_ordinary(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: cannot be read: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ScenarioError(f"{path}: cannot be read: {why}") from error
     return parse_scenario(text, path.name, path.stem)
 
 
@@ -175,6 +177,8 @@ def parse_scenario(text: str, file: str, name: str) -> Scenario:
         mark = error.problem_mark
         place = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
         raise ScenarioError(f"{place}: {error.problem or 'is not YAML'}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ScenarioError(f"{file}: is not YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(document, dict):
         raise ScenarioError(
             f"{file}: is not a scenario: a mapping with title, story, phase, timeline and ends is expected"
