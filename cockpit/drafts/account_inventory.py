@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import field, replace
+from functools import partial
 from typing import TypeVar
 
 from probes.clients.clients import Clients
@@ -12,21 +13,21 @@ from probes.frozen import frozen
 from probes.reading import Unseen
 
 PERMISSIONS = {
-    "services": (
-        "ecs:ListClusters",
-        "ecs:ListServices",
-        "ecs:DescribeServices",
-        "ecs:DescribeTaskDefinition",
+    "services": ("ecs:ListClusters", "ecs:ListServices", "ecs:DescribeServices"),
+    "load balancers": (
         "elasticloadbalancing:DescribeTargetGroups",
         "elasticloadbalancing:DescribeLoadBalancers",
         "elasticloadbalancing:DescribeListeners",
     ),
+    "task definitions": ("ecs:DescribeTaskDefinition",),
     "databases": ("rds:DescribeDBInstances",),
     "buckets": ("s3:ListAllMyBuckets",),
     "secrets": ("secretsmanager:ListSecrets",),
     "alarms": ("cloudwatch:DescribeAlarms",),
 }
 """Part of the survey -> what seeing it takes."""
+UNKNOWN_HOST = "fill-in.invalid"
+"""Stands for the name people reach where no load balancer was seen: a plan with it is valid, and no such host can ever be."""
 _AT_ONCE = 10
 T = TypeVar("T")
 
@@ -51,6 +52,7 @@ class FoundService:
     health_path: str = "/"
     """What the load balancer asks each task for."""
     log_group: str = ""
+    balancer_arn: str = ""
 
     @property
     def label(self) -> str:
@@ -58,10 +60,14 @@ class FoundService:
 
     @property
     def health_url(self) -> str:
-        """What the load balancer asks for, by its own name; with a place to fill in where that is not known."""
+        """What the load balancer asks for, by its own name, or the host to fill in where that is not known."""
         own = {"https": 443, "http": 80}[self.scheme]
         port = f":{self.port}" if self.port not in (0, own) else ""
-        return f"{self.scheme}://{self.host or '[host]'}{port}{self.health_path}"
+        return f"{self.scheme}://{self.host or UNKNOWN_HOST}{port}{self.health_path}"
+
+
+Look = Callable[[Clients, FoundService], Awaitable[FoundService]]
+"""Asks for one thing more about a service."""
 
 
 @frozen
@@ -91,11 +97,10 @@ async def survey(clients: Clients, region: str) -> Found:
         try:
             return await look(clients)
         except Unseen as error:
-            why = error.unknown
-            unseen[name] = f"{why.reason}: {why.detail}. It takes {', '.join(PERMISSIONS[name])}"
+            unseen[name] = _why(name, error)
             return ()
 
-    services = await part("services", _services)
+    services = await part("services", partial(_services, unseen))
     databases = await part("databases", _databases)
     return Found(
         str(identity.get("Account", "")),
@@ -110,15 +115,20 @@ async def survey(clients: Clients, region: str) -> Found:
     )
 
 
-async def _services(clients: Clients) -> tuple[FoundService, ...]:
+def _why(part: str, error: Unseen) -> str:
+    why = error.unknown
+    return f"{why.reason}: {why.detail}. It takes {', '.join(PERMISSIONS[part])}"
+
+
+async def _services(unseen: dict[str, str], clients: Clients) -> tuple[FoundService, ...]:
     found: list[FoundService] = []
     for page in await pages(clients, "ecs", "list_clusters", request_key="nextToken", response_key="nextToken"):
         for cluster in page.get("clusterArns") or []:
-            found += await _services_of(clients, str(cluster).rpartition("/")[2])
+            found += await _services_of(clients, str(cluster).rpartition("/")[2], unseen)
     return tuple(sorted(found, key=lambda each: each.label))
 
 
-async def _services_of(clients: Clients, cluster: str) -> list[FoundService]:
+async def _services_of(clients: Clients, cluster: str, unseen: dict[str, str]) -> list[FoundService]:
     listed = await pages(
         clients, "ecs", "list_services", request_key="nextToken", response_key="nextToken", cluster=cluster
     )
@@ -129,37 +139,53 @@ async def _services_of(clients: Clients, cluster: str) -> list[FoundService]:
         for each in answer.get("services") or []:
             made = FoundService(cluster, str(each["serviceName"]), int(each.get("desiredCount") or 0))
             groups = [str(b["targetGroupArn"]) for b in each.get("loadBalancers") or [] if b.get("targetGroupArn")]
-            made = await _balanced(clients, made, groups[0]) if groups else made
-            found.append(await _logged(clients, made, str(each.get("taskDefinition", ""))))
+            looks: list[tuple[str, Look]] = [("load balancers", partial(_behind, groups[0]))] if groups else []
+            if groups:
+                looks += [("load balancers", _balanced), ("load balancers", _listened)]
+            looks.append(("task definitions", partial(_logged, str(each.get("taskDefinition", "")))))
+            for part, look in looks:
+                try:
+                    made = await look(clients, made)
+                except Unseen as error:  # the service is there all the same
+                    unseen.setdefault(part, _why(part, error))
+            found.append(made)
     return found
 
 
-async def _balanced(clients: Clients, service: FoundService, group: str) -> FoundService:
+async def _behind(group: str, clients: Clients, service: FoundService) -> FoundService:
+    """With the target group it is in."""
     answer = await clients.aws("elbv2", "describe_target_groups", TargetGroupArns=[group])
     target = (answer.get("TargetGroups") or [{}])[0]
-    path = str(target.get("HealthCheckPath") or "/")
-    service = replace(service, target_group=str(target.get("TargetGroupName", "")), health_path=path)
-    balancers = target.get("LoadBalancerArns") or []
-    if not balancers:
-        return service
-    answer = await clients.aws("elbv2", "describe_load_balancers", LoadBalancerArns=[balancers[0]])
-    host = str((answer.get("LoadBalancers") or [{}])[0].get("DNSName", ""))
-    service = replace(service, load_balancer=str(balancers[0]).partition(":loadbalancer/")[2], host=host)
-    return await _listened(clients, service, str(balancers[0]))
+    arn = next(iter(target.get("LoadBalancerArns") or ()), "")
+    return replace(
+        service,
+        target_group=str(target.get("TargetGroupName", "")),
+        health_path=str(target.get("HealthCheckPath") or "/"),
+        load_balancer=str(arn).partition(":loadbalancer/")[2],
+        balancer_arn=str(arn),
+    )
 
 
-async def _listened(clients: Clients, service: FoundService, balancer: str) -> FoundService:
-    """With the listener that people reach; as it is where listeners may not be seen."""
-    try:
-        answer = await clients.aws("elbv2", "describe_listeners", LoadBalancerArn=balancer)
-    except Unseen:
+async def _balanced(clients: Clients, service: FoundService) -> FoundService:
+    """With the load balancer's own name."""
+    if not service.balancer_arn:
         return service
+    answer = await clients.aws("elbv2", "describe_load_balancers", LoadBalancerArns=[service.balancer_arn])
+    return replace(service, host=str((answer.get("LoadBalancers") or [{}])[0].get("DNSName", "")))
+
+
+async def _listened(clients: Clients, service: FoundService) -> FoundService:
+    """With the listener that people reach."""
+    if not service.balancer_arn:
+        return service
+    answer = await clients.aws("elbv2", "describe_listeners", LoadBalancerArn=service.balancer_arn)
     found = {str(each.get("Protocol")): int(each.get("Port") or 0) for each in answer.get("Listeners") or ()}
     scheme = next((name for name in ("HTTPS", "HTTP") if name in found), "")
     return replace(service, scheme=scheme.lower(), port=found[scheme]) if scheme else service
 
 
-async def _logged(clients: Clients, service: FoundService, definition: str) -> FoundService:
+async def _logged(definition: str, clients: Clients, service: FoundService) -> FoundService:
+    """With the log group of its first container that has one."""
     if not definition:
         return service
     answer = await clients.aws("ecs", "describe_task_definition", taskDefinition=definition)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 
-from cockpit.drafts.account_inventory import Found, FoundService
+from cockpit.drafts.account_inventory import UNKNOWN_HOST, Found, FoundService
 from probes.display_text import yaml_quoted
 from probes.frozen import frozen
 
@@ -61,7 +61,8 @@ def _head(found: Found, chosen: Chosen) -> Iterator[str]:
     yield f"target: {{account: {_quoted(found.account)}, region: {_quoted(found.region)}}}"
     yield ""
     yield "vars:"
-    yield f"  url: {_quoted(chosen.url)}"
+    unknown = UNKNOWN_HOST in chosen.url
+    yield f"  url: {_quoted(chosen.url)}" + ("        # fill in: no load balancer was seen" if unknown else "")
     yield f"  cluster: {_quoted(chosen.service.cluster)}"
     yield f"  service: {_quoted(chosen.service.name)}"
     yield "  deployed_after: phase                    # or when the deployment was started, as --var deployed_after=TIME"

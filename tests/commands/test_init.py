@@ -125,6 +125,28 @@ def test_what_may_not_be_listed_is_left_out_and_named(desk: Desk, tmp_path: Path
     assert {"database", "secrets", "bucket"}.isdisjoint(load_plan(path).probes)
 
 
+@pytest.mark.parametrize(
+    ("service", "operation", "part"),
+    [
+        ("elasticloadbalancing", "DescribeTargetGroups", "load balancers"),
+        ("elasticloadbalancing", "DescribeLoadBalancers", "load balancers"),
+        ("elasticloadbalancing", "DescribeListeners", "load balancers"),
+        ("ecs", "DescribeTaskDefinition", "task definitions"),
+    ],
+)
+def test_a_service_is_drafted_though_what_stands_beside_it_may_not_be_seen(
+    desk: Desk, tmp_path: Path, service: str, operation: str, part: str
+) -> None:
+    desk.aws.faults.set("beside", AwsFault(service, operation, "deny"))
+    path = tmp_path / "plan.yaml"
+    done = init(str(path), "--bucket", "none", "--yes")
+    assert done.exit_code == 0, done.output
+    assert load_plan(path).probes["service"].uses == "ecs.service"
+    (line,) = (line for line in path.read_text().splitlines() if line.startswith(f"# Not seen: {part}."))
+    assert f":{operation}" in line
+    assert ("# fill in: no load balancer was seen" in path.read_text()) is (operation[8:14] in ("Target", "LoadBa"))
+
+
 def test_without_the_service_there_is_no_plan(desk: Desk, tmp_path: Path) -> None:
     desk.aws.faults.set("ecs", AwsFault("ecs", "ListClusters", "deny"))
     done = init(str(tmp_path / "plan.yaml"), "--yes")
@@ -175,7 +197,7 @@ def test_several_services_are_drafted_from_one_part(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("service", "url"),
     [
-        (FoundService("c", "s"), "https://[host]/"),
+        (FoundService("c", "s"), "https://fill-in.invalid/"),
         (FoundService("c", "s", host="h", scheme="http", port=80, health_path="/up"), "http://h/up"),
         (FoundService("c", "s", host="h", port=8443, health_path="/up"), "https://h:8443/up"),
     ],
