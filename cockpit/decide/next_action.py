@@ -303,7 +303,7 @@ class _Moment:
         What should have been done before the deployment, and was not recorded, is not what comes next once it runs.
         """
         before = self.situation.verdict.phase is Phase.PRE_DEPLOY
-        deployed_by = next(deploying(self.situation.runbook), 0)
+        deployed_by = next(deploying(self.situation.runbook), None)
         first, until = (1, self._deploying_step()) if before else (deployed_by or 1, len(self.situation.runbook) + 1)
         for number, step in enumerate(self.situation.runbook, 1):
             if step.progress is StepState.OPEN and first <= number < until:

@@ -62,7 +62,7 @@ def inside(totals: Sequence[Total], until: Seen, data_at: datetime, within: time
     """
     begins = until.time - within
     first = bisect_left(totals, until.recoveries, key=lambda total: total.seen.recoveries)
-    too_old = bisect_right(totals, data_at - REACH * within, first, key=lambda total: total.data_at)
+    too_old = bisect_right(totals, data_at - REACH * within, key=lambda total: total.data_at)
     outside = bisect_right(totals, begins, first, key=lambda total: total.seen.time)
     start = older if older.recoveries == until.recoveries else NOTHING
     if max(too_old, outside) > first:
@@ -71,4 +71,4 @@ def inside(totals: Sequence[Total], until: Seen, data_at: datetime, within: time
         # The window begins within the time that one sample stands for.
         following = totals[outside].seen if outside < len(totals) else until
         start = start.plus(begins - start.time, bad=following.bad > start.bad, new=False)
-    return Seen(until.time - start.time, until.bad - start.bad, until.samples - start.samples, until.recoveries)
+    return Seen(until.time - start.time, until.bad - start.bad, until.samples - start.samples)

@@ -199,3 +199,30 @@ def test_no_forged_entry_moves_anything(entries: list[Entry], day: str) -> None:
         counts = counted(attacked.plan, attacked.record, attacked.now)
         assert counts.all(PointOfNoReturn) == []
         assert counts.all(ReleaseSeen) == []
+
+
+def test_a_role_that_is_not_named_and_names_of_any_length_are_said_in_a_few_words() -> None:
+    made = scene().feed("0")
+    for by, role, why in (
+        ("ann", "", "ann does not hold the role it does not name"),
+        ("ann", "x" * 99, f"ann does not hold the role {'x' * 60}"),
+        ("y" * 99, "on_call", f"the plan has no person {'y' * 60}"),
+    ):
+        made.say(Waiver(made.now, "loud", by, "known", made.now + timedelta(hours=1), role, "d1"))
+        assert made.situation.not_counted[-1].why == why
+
+
+@pytest.mark.parametrize(("longer", "counts"), [(0, True), (1, False)])
+def test_a_waiver_and_a_dismissal_last_twelve_hours_at_most(longer: int, counts: bool) -> None:
+    made = Scene(*CALM, LOUD).feed("0.9")
+    until = made.now + timedelta(hours=12, seconds=longer)
+    latch = made.situation.verdict.latch
+    assert latch is not None
+    made.say(
+        Waiver(made.now, "loud", "ann", "known", until, "on_call", "d1"),
+        Decision(made.now, "dismiss", "ann", "known", "", "on_call", "d1", latch.trips, until),
+    )
+    assert [each.why.partition(" lasts ")[0] for each in made.situation.not_counted] == (
+        [] if counts else ["a waiver", "a dismissal"]
+    )
+    assert (made.situation.verdict.latch is None) is counts

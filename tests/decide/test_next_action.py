@@ -80,6 +80,16 @@ def test_while_it_is_rolled_back_votes_are_wanted_for_the_deployment_alone() -> 
     assert acts(voted(scene))["primary"] is Act.BEGIN
 
 
+def test_steps_of_a_rollback_that_nobody_recorded_are_said_and_how_many() -> None:
+    for count, said in ((1, "record how 1 rollback step went, or skip it with a reason"),
+                        (2, "record how 2 rollback steps went, or skip them with a reason")):  # fmt: skip
+        scene = with_service(rollback_plan=tuple(Step(f"back.{number}", "Back", HERE) for number in range(count)))
+        service(decided(scene.feed("0 0.2"), "execute").feed("0x4"), "web:41")
+        assert scene.word is Word.ROLLED_BACK
+        mine = next_for(scene.situation, "primary")
+        assert (mine.act, mine.what, mine.subject) == (Act.DECIDE, said, "back.0")
+
+
 def test_what_only_waits_for_a_signature_is_nothing_to_find_out_about() -> None:
     """Whoever may not give it waits for those who may."""
     scene = Scene(*CALM, success("team", "", sign_off=ask("on_call"))).feed("0x9")

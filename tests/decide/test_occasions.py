@@ -175,10 +175,10 @@ ECS = ProbeSpec(
 BEFORE = ReleaseSeen(START, "c", "web", "arn:aws:ecs:us-east-1:123456789012:task-definition/web:41", "img", "sha256:1")
 
 
-def with_service() -> Scene:
+def with_service(**more: object) -> Scene:
     scene = Scene(
         success("fine", "m.ok"), ERRORS, probes=(probe("m"), ECS), gates=(gate(),),
-        record=Record([BEFORE, PhaseBegan(START, Phase.POST_DEPLOY)]),
+        record=Record([BEFORE, PhaseBegan(START, Phase.POST_DEPLOY)]), **more,
     )  # fmt: skip
     return service(scene, "web:42")
 

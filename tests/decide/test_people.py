@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from decide.scene import CALM, Scene, ask, at, gate, item, seconds, success, trigger
+from decide.scene import CALM, HERE, Scene, ask, at, gate, item, seconds, success, trigger
 
-from cockpit.decide.events import Entry, PhaseBegan, Record, SignOff, Vote, Waiver
+from cockpit.decide.events import Decision, Entry, Happened, PhaseBegan, Record, SignOff, StepBegan, Vote, Waiver
 from cockpit.decide.situation import Badge
 from cockpit.decide.states import Check, State, Word
-from cockpit.plan.model import Phase
+from cockpit.plan.model import Phase, Step
+from cockpit.plan.step_action import EcsService, StepAction
 
 SIGNED_ITEM = item("vpn", sign_off=ask("on_call"))
 BOTH = item("smoke", "m.ok", sign_off=ask("on_call"))
@@ -263,3 +264,32 @@ def test_a_hold_says_of_an_unsigned_item_who_signs_it_or_why_its_signature_is_st
     stale = Scene(*CALM, items=(upload,)).begin(Phase.PRE_DEPLOY).feed("0")
     stale.say(SignOff(stale.now, "upload", "primary", "on_call", "seen", "d1")).feed("0x5")
     assert f"upload: sign-off stale: {stale.item('upload').detail}" in stale.situation.verdict.reasons[0]
+
+
+def test_a_step_that_is_under_way_shows_what_its_action_says_since_it_began() -> None:
+    action = StepAction("ecs.rollback", EcsService("shop", "web"))
+    scene = Scene(*CALM, rollback_plan=(Step("back", "Back", HERE, action=action),))
+
+    def shown(*happened: float) -> str:
+        again = Scene(*CALM, rollback_plan=scene.plan.rollback_plan)
+        again.now = at(60)
+        again.say(StepBegan(at(30), "back", "ann", "backup", "d1"))
+        return (
+            again.say(*(Happened(at(when), str(action), f"at {when:g}") for when in happened))
+            .situation.rollback_plan[0]
+            .seen
+        )
+
+    assert [shown(), shown(29), shown(30), shown(31, 40)] == ["", "", "at 30", "at 40"]
+
+
+def test_a_decision_that_keeps_something_from_latching_is_said_the_newest_first() -> None:
+    scene = Scene(*CALM, trigger("a", "m.rate > 0.05"), trigger("b", "m.rate > 0.5")).feed("0.2")
+    for why, rate in (("first", "0.6"), ("second", "0.6")):
+        latch = scene.situation.verdict.latch
+        assert latch is not None
+        scene.say(Decision(scene.now, "dismiss", "ann", why, "", "backup", "d1", latch.trips))
+        scene.feed(rate)
+    assert scene.word is Word.HOLD
+    assert scene.situation.verdict.decided.endswith("second")
+    assert sum("dismissed it" in line for line in scene.situation.verdict.reasons) == 2

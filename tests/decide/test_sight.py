@@ -157,3 +157,13 @@ def test_what_is_older_than_twelve_hours_is_forgotten_and_what_it_came_to_is_not
     for late in (-13, -3):
         scene.board.add("m", reading(scene.now, {"rate": 0.5, "ok": False}, data_at=scene.now + seconds(3600 * late)))
     assert scene.tick().of("fine").state is State.MET
+
+
+def test_the_history_of_a_field_is_right_after_older_data_and_a_correction_came_between_two_looks() -> None:
+    scene = Scene(*CALM).feed("0.1 _ 0.3")
+    assert [rate for _, rate in scene.board.readings.series("m", "rate")] == [0.1, 0.3]
+    scene.board.add("m", reading(scene.now, {"rate": 0.2}, data_at=at(30)))
+    scene.board.add("m", reading(scene.now + seconds(1), {"rate": 0.4}, data_at=at(45)))
+    assert [rate for _, rate in scene.board.readings.series("m", "rate")] == [0.1, 0.2, 0.4]
+    scene.board.add("m", reading(scene.now + seconds(2), {"rate": 0.5}, data_at=at(30)))
+    assert [rate for _, rate in scene.board.readings.series("m", "rate")] == [0.1, 0.5, 0.4]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from decide.scene import CALM, STEP, Scene, at, probe, reading, seconds, success, trigger
 
-from cockpit.decide.events import Acknowledgement, Decision, PhaseBegan
+from cockpit.decide.events import Acknowledgement, Decision, PhaseBegan, Record
 from cockpit.decide.readings import after_watching
 from cockpit.decide.situation import Badge
 from cockpit.decide.states import State, Word
@@ -378,3 +378,11 @@ def test_time_without_watching_puts_off_what_comes_after_so_much_of_it(
 ) -> None:
     given = [(at(began), at(ended)) for began, ended in gaps]
     assert after_watching(seconds(60), at(0), given) == at(expected)
+
+
+@pytest.mark.parametrize(("age", "since"), [(45, at(15)), (46, at(61))])
+def test_a_trigger_is_clear_on_from_before_while_what_it_rested_on_was_fresh(age: float, since: datetime) -> None:
+    scene = Scene(trigger("errors", ERRORS, stale_after=45, gap_tolerance=45), CALM[0], record=Record()).feed("0")
+    scene.now += seconds(age)
+    scene.board.add("m", reading(scene.now))
+    assert scene.tick().of("errors").ok_since == since

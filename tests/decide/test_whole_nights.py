@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from decide.other_cockpits import others, withheld
 from decide.scene import (
     PEOPLE,
     START,
@@ -29,7 +29,6 @@ from cockpit.decide.events import (
     MIGRATION,
     Acknowledgement,
     Decision,
-    Entry,
     GateUsed,
     Happened,
     LinesMissing,
@@ -264,87 +263,6 @@ def old_breach() -> Night:
     return night
 
 
-def others() -> Night:
-    """Production, where people sign with keys, and what other cockpits state by clocks that may be wrong."""
-    keys = {"ann": "SHA256:ann", "bob": "SHA256:bob", "primary": "SHA256:primary"}
-    people = tuple(replace(each, ssh_key=keys.get(each.id, "")) for each in PEOPLE)
-    made = replace(whole(), people=people, environment="production")
-    night = Night(made)
-
-    def signed(who: str, **more: object) -> Proof:
-        return Proof(key=keys[who], opened=START, written=night.now, received=night.now, **more)  # type: ignore[arg-type]
-
-    def by_a_fast_clock(who: str, entry: Waiver | Decision) -> Entry:
-        """It counts as of when it was received, and bears the time of a clock that is an hour ahead."""
-        assert entry.until is not None
-        stated = replace(entry, at=entry.at + timedelta(hours=1), until=entry.until + timedelta(hours=1))
-        return replace(entry, proof=signed(who, stated=stated))
-
-    night.say(PhaseBegan(START, Phase.PRE_DEPLOY))
-    night.polls(3)
-    night.say(
-        Vote(night.now, "go_no_go", "ann", "on_call", "go", plan_digest="d1", proof=signed("ann")),
-        Vote(night.now, "go_no_go", "bob", "backup", "go", plan_digest="d1", proof=signed("ann")),
-        Vote(night.now, "go_no_go", "cid", "backup", "go", plan_digest="d1"),
-        Vote(
-            night.now, "go_no_go", "primary", "on_call", "go", rehearsal=True, plan_digest="d1", proof=signed("primary")
-        ),
-        SignOff(
-            night.now,
-            "vpn",
-            "primary",
-            "db_owner",
-            "seen",
-            "d1",
-            proof=signed("primary", late="its clock was set back"),
-        ),
-        SignOff(at(-2 * MINUTE), "backup", "ann", "on_call", "seen", "d1", proof=signed("ann")),
-        SignOff(night.now + timedelta(minutes=5), "backup", "ann", "on_call", "seen", "d1", proof=signed("ann")),
-        SignOff(night.now, "team", "ann", "on_call", "seen", "d1", proof=signed("ann", flaw="its line was changed")),
-    )
-    night.show("whose signatures and times hold")
-    night.say(
-        Vote(night.now, "go_no_go", "bob", "backup", "go", plan_digest="d1", proof=signed("bob")),
-        PhaseBegan(night.now, Phase.POST_DEPLOY),
-        Waiver(
-            night.now, "errors", "ann", "known", night.now + timedelta(minutes=30), "on_call", "d1", proof=signed("ann")
-        ),
-        StepBegan(night.now, "freeze", "bob", "backup", "d1", proof=signed("bob")),
-        StepEnded(night.now, "freeze", "bob", "done", "frozen", "backup", "d1", proof=signed("bob")),
-        StepEnded(night.now, "freeze", "bob", "open", "not yet", "backup", "d1", proof=signed("bob")),
-    )
-    night.polls(4, m={"rate": 0.2}, n={"rate": 0.3}, web=NEW)
-    night.show("a waiver, and a trip beside it")
-    latch = night.situation.verdict.latch
-    assert latch is not None
-    night.say(
-        Decision(night.now, "dismiss", "ann", "so", "", "on_call", "d1", latch.trips, at(2505), proof=signed("ann")),
-    )
-    night.polls(1, m={"rate": 0.2}, n={"rate": 0.3}, web=NEW)
-    night.show("dismissed for forty minutes")
-    soon = night.now + timedelta(minutes=2)
-    night.say(
-        by_a_fast_clock("bob", Waiver(night.now, "errors", "bob", "shorter", soon, "backup", "d1")),
-        by_a_fast_clock("bob", Decision(night.now, "dismiss", "bob", "shorter", "", "backup", "d1", latch.trips, soon)),
-    )
-    late = signed("bob", late="its clock was set back")
-    night.say(
-        Waiver(night.now, "errors", "bob", "shorter", soon, "backup", "d1", proof=late),
-        Decision(night.now, "dismiss", "bob", "shorter", "", "backup", "d1", latch.trips, soon, proof=late),
-        Vote(night.now, "copy", "ann", "on_call", "go", plan_digest="d1", proof=signed("ann")),
-    )
-    night.polls(1, m={"rate": 0.2}, n={"rate": 0.3}, web=NEW)
-    night.show("given anew for a shorter time, by a clock that cannot be right")
-    night.say(GateUsed(night.now, "copy", "migrate", "bob", "backup", "d1", proof=late))
-    night.say(Vote(night.now, "flip", "bob", "backup", "no-go", plan_digest="d1", proof=late))
-    night.polls(12, m={"rate": 0.2}, n={"rate": 0.3}, web=NEW)
-    night.show("it ends by then, and the gate's votes are used")
-    night.say(Decision(night.now, "execute", "bob", "now", "", "backup", "d1", (), proof=late))
-    night.polls(1, web=NEW)
-    night.show("a rollback that anybody may call for, whatever the clock")
-    return night
-
-
 def alone() -> Night:
     """A plan that names nobody, has no window, and whose steps nobody timed."""
     steps = (step("one", "Begin", None), step("two", "Deploy it", 5), step("three", "Look", 5, after=("one",)))
@@ -381,7 +299,7 @@ def alone() -> Night:
 
 
 @pytest.mark.parametrize(
-    "play", [deployment, rollback, fixed_forward, old_breach, others, alone], ids=lambda play: play.__name__
+    "play", [deployment, rollback, fixed_forward, old_breach, others, withheld, alone], ids=lambda play: play.__name__
 )
 def test_a_night_shows_what_was_agreed(play: Callable[[], Night]) -> None:
     night = play()

@@ -103,7 +103,9 @@ def whole(window: ChangeWindow = UNTIL_ONE) -> Plan:
             step("back.rows", "Thaw writes", 5, sign_off=ask("db_owner"), after=()),
         ),
     )
-    guard = trigger("busy", "m.rate > 0.5 || t.rate > 0.9", hold_for=30, clear_for=30)
+    guard = trigger(
+        "busy", "m.rate > 0.5 || t.rate > 0.9", hold_for=30, clear_for=30, stale_after=None, gap_tolerance=None
+    )
     return replace(
         made,
         migration=Migration("postgresql://nobody", "documents", "us-east-1", (), guards=(guard,)),

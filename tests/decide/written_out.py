@@ -12,7 +12,7 @@ from decide.scene import START, Scene
 from cockpit import formatting
 from cockpit.decide.board import Board
 from cockpit.decide.decide import decide
-from cockpit.decide.events import Record
+from cockpit.decide.events import Change, Record
 from cockpit.plan.model import Plan
 from cockpit.plan.position import Position
 from probes.reading import Unknown
@@ -90,6 +90,7 @@ class WrittenNight(Scene):
         self.situation = decide(plan, self.board, self.record, START)
         self.text: list[str] = []
         self._before: dict[str, str] = {}
+        self._recorded = 0
 
     def show(self, title: str) -> None:
         shown = dict(lines(self.situation))
@@ -102,6 +103,13 @@ class WrittenNight(Scene):
         self.text += ["", f"== {(self.now - START).total_seconds() / 60:g} min: {title}"]
         self.text += [f"{thing}: {' | '.join(said)}" for thing, said in by_thing.items()]
         self._before = shown
+        for each in self.record.entries[self._recorded :]:
+            if isinstance(each, Change):
+                waits = "".join(
+                    f"; waits: {trip.subject} {formatting.clock(trip.since)}" for trip in each.latched or ()
+                )
+                self.text.append(f"recorded: {each.subject} {each.before} -> {each.after}: {each.because}{waits}")
+        self._recorded = len(self.record.entries)
 
 
 def _split(path: str) -> tuple[str, str]:
