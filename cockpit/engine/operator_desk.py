@@ -59,7 +59,7 @@ class Desk:
         person = next((each for each in self.watch.plan.people if each.id == who), None)
         if person is None:
             known = ", ".join(each.id for each in self.watch.plan.people) or "nobody"
-            raise Refused(f"the plan has no person {who}: {known}")
+            raise Refused(f"the plan has no person {who}: {known}" if who else f"choose a person: {known}")
         self.person = person
 
     def may_sign(self, roles: Iterable[str]) -> bool:

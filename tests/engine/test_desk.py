@@ -227,6 +227,8 @@ async def test_no_decision_where_none_waits_and_nobody_speaks_unnamed(plan: Plan
                 await said
         with pytest.raises(Refused, match="has no person eve: ada, bob"):
             desk.identify("eve")
+        with pytest.raises(Refused, match="choose a person: ada, bob"):
+            desk.identify("")
         desk.identify("ada")
         with pytest.raises(Refused, match="no rollback is waiting"):
             await desk.decide("dismiss", "a false alarm")

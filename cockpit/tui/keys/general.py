@@ -160,7 +160,7 @@ class GeneralKeys:
             return
         made = self._cockpit.drill.crew_signs()
         entries = "1 entry" if made == 1 else f"{made} entries"
-        self._cockpit.show_message(f"{entries} by the crew" if made else "the crew has nothing to do now")
+        self._cockpit.show_message(f"{entries} by the crew" if made else "nothing waits for the crew to sign or vote")
 
     def _notices(self) -> None:
         if not isinstance(self._front, NoticesScreen):
