@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cockpit.cli.main import main
-from cockpit.commands.options import GIVEN_VARS
 from cockpit.console import output_file
 from cockpit.exit_codes import BAD_PLAN, CANNOT_WRITE, USAGE
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
@@ -20,6 +19,7 @@ from cockpit.journal.ssh.sshsig import SshError
 from cockpit.journal.timestamps import read_roots
 from cockpit.ordinary_file import MOST
 from cockpit.tui.terminal_settings import SETTINGS
+from probes.clients.child_process import GIVEN_VARS
 
 
 def pipe(at: Path) -> None:
