@@ -364,6 +364,10 @@ class Record:
         given, self.entries = self.entries, []
         self.extend(given)
 
+    def copy(self) -> Record:
+        """A record of the same kind that holds the same."""
+        return Record(list(self.entries), self.rehearsal, self.claimed_because)
+
     def append(self, entry: Entry) -> None:
         if isinstance(entry, Change | ObserverGap | StepMeasured | LinesMissing) and not entry.proof.own:
             return  # every cockpit sees for itself what changes, when it was not watching, and what its own records hold

@@ -192,8 +192,12 @@ class Kind(TypedDict):
 def kind_of(lines: Iterable[tuple[str, Line]], own: AbstractSet[str]) -> Kind:
     """As the newest of one cockpit's own sessions says: nobody else's word makes a record a rehearsal, or allows claims."""
     opens = [line for _, line in lines if line.entry.type is Type.OPEN and session_of(line) in own]
-    newest = opens[-1].entry.body if opens else {}
-    return Kind(rehearsal=newest.get("rehearsal") is True, claimed_because=str(newest.get("claimed_because") or ""))
+    return kind_opened(opens[-1].entry.body if opens else {})
+
+
+def kind_opened(body: Mapping[str, object]) -> Kind:
+    """As the line says with which a session was opened."""
+    return Kind(rehearsal=body.get("rehearsal") is True, claimed_because=str(body.get("claimed_because") or ""))
 
 
 def main_chain(chains: Sequence[Chain]) -> Chain:

@@ -61,7 +61,7 @@ class Player:
     def copy(self) -> Player:
         twin = copy.copy(self)
         twin.board = self.board.copy()
-        twin.record = Record(list(self.record.entries), self.record.rehearsal)
+        twin.record = self.record.copy()
         twin.slowed = dict(self.slowed)
         twin.differences = list(self.differences)
         return twin
@@ -89,7 +89,7 @@ class Player:
         elif isinstance(step, Decided):
             self._decide_again(step)
         elif isinstance(step, SessionOpened):
-            self.record = Record(list(step.entries), step.rehearsal)
+            self.record = Record(list(step.entries), **step.kind)
             self._plan_of(step)
         elif isinstance(step, WatchStarted):
             self.board, self.slowed = Board(self.plan, self.started_at), {}

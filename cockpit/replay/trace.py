@@ -19,7 +19,7 @@ from cockpit.engine.recording import RESTORE_WITHIN
 from cockpit.journal.chain import Chain, merged
 from cockpit.journal.codec import moment
 from cockpit.journal.entry import Line, Type
-from cockpit.journal.provenance import main_chain, own_sessions, receipts, seen_by
+from cockpit.journal.provenance import Kind, kind_opened, main_chain, own_sessions, receipts, seen_by
 from cockpit.journal.readings import Taken, taken
 from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, given_vars, hidden_vars
 from cockpit.journal.validity import COUNTS, TOOK_IN, UNCHANGED, WATCHING
@@ -40,7 +40,8 @@ class SessionOpened:
     entries: Sequence[Entry]
     plan: Plan
     started_at: datetime
-    rehearsal: bool = False
+    kind: Kind
+    """Of its record: a rehearsal, one that allows claims."""
 
 
 @frozen
@@ -211,7 +212,7 @@ class _Reader:
             self._entries_so_far(),
             self._plan(),
             moment(self._opened["started_at"]),
-            self._opened.get("rehearsal") is True,
+            kind_opened(self._opened),
         )
 
     def _plan(self) -> Plan:

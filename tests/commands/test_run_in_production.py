@@ -22,6 +22,9 @@ from cockpit.journal.record_folder import RecordFolder
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Plan
 from cockpit.plan.signing_keys import roles_that_need_keys, without_keys
+from cockpit.replay.player import play_through
+from cockpit.replay.session import Replay
+from cockpit.replay.trace import trace_of
 from cockpit.report.load_record import account_of
 
 
@@ -68,3 +71,8 @@ async def test_what_has_no_key_does_not_count_unless_it_was_allowed_with_a_reaso
     assert told.claimed_because == "the keys are in the safe"
     assert told.gates[0].passed
     assert record_in(folder).claimed_because == "the keys are in the safe"
+    trace = await asyncio.to_thread(trace_of, folder)
+    replayed, _, differences = play_through(trace)
+    assert [str(each) for each in differences] == []
+    assert replayed.gates == watch.situation.gates, "a replay knows that claims were allowed"
+    assert Replay(trace, at=replayed.now).situation.gates == replayed.gates

@@ -292,7 +292,7 @@ class Watching:
     def copy(self) -> Watching:
         """One that has seen the same, and goes on by itself."""
         twin = copy.copy(self)
-        twin.board, twin.record = self.board.copy(), Record(list(self.record.entries))
+        twin.board, twin.record = self.board.copy(), self.record.copy()
         twin._open = list(self._open)
         return twin
 
