@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -82,8 +83,9 @@ class Recording:
     _quiet: tuple[datetime, int] | None = None
     """The last decision that changed nothing, and how many entries there were."""
     _not_closed: str = ""
+    _not_restored: str = ""
     _read_at: datetime | None = None
-    """When the share was last read; None before the first time in this session."""
+    """When the share was last read."""
 
     @property
     def journal(self) -> Journal:
@@ -102,7 +104,8 @@ class Recording:
         lost = f"{self.readings.lost} readings were not kept: {trouble}" if trouble else ""
         away = f"the shared record cannot be reached: {self.sync.trouble}" if self.sync and self.sync.trouble else ""
         odd = f"rejected from the share: {self.sync.strange}" if self.sync and self.sync.strange else ""
-        return " · ".join(text for text in (self.writer_thread.trouble, lost, away, self._set_aside, odd) if text)
+        texts = (self.writer_thread.trouble, lost, self._not_restored, away, self._set_aside, odd)
+        return " · ".join(filter(None, texts))
 
     @property
     def _set_aside(self) -> str:
@@ -149,7 +152,10 @@ class Recording:
     def _restore(self, watch: Watch) -> tuple[datetime, int]:
         """Restore the board from the record: the time of its own last entry or reading, and the row of the last reading."""
         last = max((entry.at for entry in self.record.entries if entry.proof.own), default=self.started_at)
-        kept = list(taken(self.folder.readings, since=self.clock.now() - RESTORE_WITHIN))
+        try:
+            kept = list(taken(self.folder.readings, since=self.clock.now() - RESTORE_WITHIN))
+        except (sqlite3.Error, ValueError) as error:  # somebody altered them: all is unknown until it is read anew
+            kept, self._not_restored = [], f"earlier readings are not restored: {error}"
         restore_board(watch.board, kept, self.record)
         of_ours = (each.at for each in kept if each.probe in watch.plan.probes)
         return max([last, *of_ours]), max((each.row for each in kept), default=0)
@@ -231,8 +237,7 @@ class Recording:
         if self.sync.read:
             self._read_at = now
             return None
-        since = self._read_at or self.record.looked or self.started_at
-        self._read_at = since
+        self._read_at = since = self._read_at or self.record.looked or self.started_at
         return since if now - since >= UNREAD_AFTER * max(1.0, self.clock.speed) else None
 
     async def _round(self) -> bool:
@@ -306,7 +311,7 @@ async def recording(
         made = await in_thread(
             _open, plan, clock, who, name, root, new, store, variables or {}, rehearsal, claimed_because
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, sqlite3.Error) as error:
         raise CannotRecord(f"the record cannot be written: {error}") from None
     made.key_file = key_file
     running = asyncio.create_task(made.run(), name="record")

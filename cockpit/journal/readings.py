@@ -246,7 +246,7 @@ def taken(path: Path, probe: str = "", since: datetime | None = None, until: dat
         for row, micros, writer, name, text in database.execute(query, (probe, probe, low, high)):
             try:
                 yield Taken(row, _moment(micros), writer, name, _reading(json.loads(text)))
-            except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+            except (KeyError, TypeError, AttributeError, ArithmeticError, ValueError, RecursionError) as error:
                 raise ValueError(f"{path} holds a reading of {name} that is none: {error!r}") from None
 
 
@@ -270,6 +270,8 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 _MICRO = timedelta(microseconds=1)
+_YEARS = range(1900, 3000)
+"""Of a reading. A time that is a value of one may be any: a certificate that never ends is valid until 9999."""
 
 
 def _micros(at: datetime) -> int:
@@ -278,7 +280,11 @@ def _micros(at: datetime) -> int:
 
 
 def _moment(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
+    """Raises ValueError, OverflowError for a time so far that no window fits behind it."""
+    at = _EPOCH + timedelta(microseconds=micros)
+    if at.year not in _YEARS:
+        raise ValueError(f"the year {at.year} is not between {_YEARS.start} and {_YEARS.stop - 1}")
+    return at
 
 
 def _text(reading: Reading) -> str:
@@ -351,6 +357,6 @@ def _reading(plain: Mapping[str, Any]) -> Reading:
 
 def _kept(value: Any) -> Value:
     if isinstance(value, dict):
-        return float(value["f"]) if "f" in value else _moment(value["t"])
+        return float(value["f"]) if "f" in value else _EPOCH + timedelta(microseconds=value["t"])
     kept: Value = tuple(value) if isinstance(value, list) else value
     return kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from cockpit.decide.states import Check, Word
 from cockpit.engine.clock import SessionClock
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
-from cockpit.engine.recording import recording
+from cockpit.engine.recording import CannotRecord, recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.chain import read
 from cockpit.journal.entry import Type
@@ -175,3 +176,18 @@ async def test_what_a_full_disk_left_out_is_named_when_the_screen_is_gone(
         await until(lambda: "No space" in kept.trouble)
     # What the first look at the world left to be written may not have found its room either.
     assert [line for line in farewell(watch.situation, kept) if "NOT COMPLETE: the record was not closed:" in line]
+
+
+@pytest.mark.parametrize("leave", [0, 4 * KB, 16 * KB, 32 * KB, 48 * KB])
+async def test_a_record_that_finds_no_room_at_its_start_says_so_or_is_begun(
+    small_disk: SmallDisk, tmp_path: Path, leave: int
+) -> None:
+    plan, begun = signing_plan(tmp_path), False
+    small_disk.fill(leave)
+    with contextlib.suppress(CannotRecord):
+        async with recording(plan, SessionClock(), who="ada", root=small_disk.path / "records"):
+            begun = True
+    small_disk.free()
+    async with recording(plan, SessionClock(), who="ada", root=small_disk.path / "records") as kept:
+        assert not begun or kept.resumed, "with room again it begins, or goes on"
+    assert verify_record(kept.folder.path).broken == []

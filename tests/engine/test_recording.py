@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -273,3 +274,40 @@ async def test_of_two_answers_of_one_instant_the_one_that_came_later_counts_acro
     player.play_to(len(player.trace.steps))
     assert player.differences == []
     assert player.board.readings.latest("identity") == watch.latest("identity")
+
+
+ALTERED = {
+    "cut off": "reading = '{'",
+    "nested without end": f"reading = '{'[' * 5_000}'",
+    "empty": "reading = '{}'",
+    "without a time": """reading = '{"observed_at": "x"}'""",
+    "a number of thousands of digits": f"reading = '{'9' * 5_000}'",
+    "no text": "reading = CAST(x'ff00' AS TEXT)",
+    "taken in at no time": "taken_us = 9000000000000000000",
+    "of the last day there is": "reading = replace(reading, '1772402400000000', '253402300799000000')",
+    "of the first": "reading = replace(reading, '1772402400000000', '-62135596800000000')",
+    "of no day": "reading = replace(reading, '1772402400000000', '9000000000000000000')",
+    "without end": "reading = replace(reading, '0.0', 'Infinity')",
+    "of another probe": "probe = 'another'",
+}
+
+
+@pytest.mark.parametrize("how", ALTERED)
+async def test_a_reading_that_was_altered_on_the_disk_keeps_no_session_from_beginning(how: str, tmp_path: Path) -> None:
+    plan = signing_plan(tmp_path)
+    clock = HandClock()
+    async with recording(plan, clock, who="ada", root=tmp_path / "records") as kept:
+        watch = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
+        kept.attach(watch)
+        for account in ("123456789012", "000000000000"):
+            watch.take("identity", Reading(clock.now(), clock.now(), {"account": account}))
+    with closing(sqlite3.connect(kept.folder.readings)) as database, database:
+        assert database.execute(f"UPDATE readings SET {ALTERED[how]} WHERE id = 1").rowcount == 1
+    async with recording(plan, clock, who="ada", root=tmp_path / "records") as again:
+        watch = Watch(plan, NoSource(), clock, again.record, again.started_at)
+        again.attach(watch)
+        watch.tick()
+        assert again.folder.id == kept.folder.id
+        if watch.board.readings.histories["identity"].latest is None:
+            assert "earlier readings are not restored" in again.trouble
+    assert verify_record(kept.folder.path).broken

@@ -217,3 +217,12 @@ def test_an_older_file_is_read_and_gone_on_with(tmp_path: Path) -> None:
 def test_evidence_has_a_digest() -> None:
     assert digest_of({"db": at(1, n=2), "a": at(1, n=1)}) == digest_of({"a": at(1, n=1), "db": at(1, n=2)})
     assert digest_of({"db": at(1, n=2)}) != digest_of({"db": at(1, n=3)})
+
+
+def test_a_time_that_is_a_value_may_be_the_last_there_is(tmp_path: Path) -> None:
+    """As certificates that never end have it (RFC 5280)."""
+    never = Reading(START, START, {"ends": datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)})
+    store = ReadingStore(tmp_path / "readings.sqlite")
+    store.put("certificate", never)
+    store.close()
+    assert [each.reading for each in taken(tmp_path / "readings.sqlite")] == [never]
