@@ -118,7 +118,7 @@ class WayBack:
                 assert self.ends is not None
                 at_least = " or later" if self.without else ""
                 ends = f"{formatting.time_of_day(self.ends)}{at_least}"
-                return f"a rollback now would end at {ends}, {_against(self.ends, self.window)}"
+                return f"a rollback now would end at {ends}, {self._beyond(self.ends)}"
             case RollbackFit.UNDER_WAY:
                 if self.ends is None:
                     return "rolling back"
@@ -127,6 +127,13 @@ class WayBack:
                 return "past the point of no return: fix forward"
             case RollbackFit.UNTIMED:
                 return "nobody knows how long a rollback takes"
+
+    def _beyond(self, ends: datetime) -> str:
+        """By how much a rollback that ends then is too late: what it takes of the reserve is not what is left."""
+        if ends > self.window.ends:
+            return _against(ends, self.window)
+        into = formatting.duration(ends - (self.window.ends - self.reserve))
+        return f"{into} into the reserve of {formatting.duration(self.reserve)}"
 
     @property
     def before(self) -> timedelta | None:

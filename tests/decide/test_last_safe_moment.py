@@ -168,7 +168,7 @@ def at_clock(clock: str) -> datetime:
         ("02:59", "30m left", "decide by 03:10 (in 11m)"),
         ("03:00", "10m left", "decide by 03:10 (in 10m)"),
         ("03:10", "10m left", "decide by 03:10 (in 0s)"),
-        ("03:11", "too late", "a rollback now would end at 03:46, 14m before the window ends"),
+        ("03:11", "too late", "a rollback now would end at 03:46, 1m into the reserve of 15m"),
         ("03:50", "too late", "a rollback now would end at 04:25, 25m after the window"),
     ],
 )

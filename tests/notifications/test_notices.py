@@ -361,7 +361,7 @@ async def test_the_last_safe_moment_is_brought_up_thirty_and_ten_minutes_before_
     ]
     assert texts[0][2].startswith("decide by 03:30 (in 30m): ")
     assert "a rollback takes 15m, reserve 15m, the window ends 04:00" in texts[0][2]
-    assert texts[2][2].startswith("a rollback now would end at 03:47, 13m before the window ends: ")
+    assert texts[2][2].startswith("a rollback now would end at 03:47, 2m into the reserve of 15m: ")
     pages = [(body["event_action"], body["dedup_key"]) for body in pager.bodies]
     assert pages == [("trigger", f"{kept.folder.id} last safe moment")] * 3
     urgent = [each.get("severity") for body in pager.bodies if isinstance(each := body["payload"], dict)]

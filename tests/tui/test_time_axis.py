@@ -136,7 +136,7 @@ def banner(situation: Situation, width: int = 80) -> str:
         (305, "  decide by 07:30 (in 25m); GO 07:06 at the earliest"),
         (325, "  decide by 07:30 (in 5m); GO 07:26 at the earliest"),
         (330, "  decide by 07:30 (in 0s); GO cannot come before: decide now"),
-        (335, "  a rollback now would end at 07:50, 10m before the window ends"),
+        (335, "  a rollback now would end at 07:50, 5m into the reserve of 15m"),
         (355, "  a rollback now would end at 08:10, 10m after the window"),
     ],
 )
