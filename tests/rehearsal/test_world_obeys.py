@@ -29,7 +29,7 @@ async def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[R
     """One world for all who leave it as they found it."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("shared")))
-        async with Rehearsal() as started:
+        async with Rehearsal(rate=0.3) as started:
             started.clock.set_speed(60)
             yield started
 
