@@ -48,10 +48,34 @@ def reasons(readings: list[tuple[str, Reading]]) -> list[Reason]:
 async def test_every_probe_is_read_at_once_and_then_once_an_interval(world: World) -> None:
     async with reading("m", "n") as (clock, reader):
         assert sorted(name for name, _ in reader.read) == ["m", "n"]
-        await clock.move(9)
-        assert len(reader.read) == 2
-        await clock.move(1)
+        await clock.move(10)
         assert sorted(name for name, _ in reader.read) == ["m", "m", "n", "n"]
+        await clock.move(9)
+        assert len(reader.read) == 4
+        await clock.move(1)
+        assert sorted(name for name, _ in reader.read) == ["m", "m", "m", "n", "n", "n"]
+
+
+@pytest.mark.parametrize("asked", ["at the start", "by a key", "after a pause"])
+async def test_what_was_read_in_one_moment_is_read_again_apart(world: World, asked: str) -> None:
+    """Sixty answers in one moment keep a key waiting."""
+    async with reading(*(f"p{n}" for n in range(20))) as (clock, reader):
+        if asked == "after a pause":
+            reader.source.toggle_pause()
+            await clock.move(10)
+            reader.source.toggle_pause()
+            await settle()
+        elif asked == "by a key":
+            await clock.move(10)
+            reader.source.probe_now()
+            await settle()
+        together, at_once = len(reader.read), 0
+        for _ in range(20):
+            before = len(reader.read)
+            await clock.move(0.5)
+            at_once = max(at_once, len(reader.read) - before)
+        assert len(reader.read) == together + 20
+        assert at_once <= 6
 
 
 async def test_a_slow_probe_delays_nobody(world: World) -> None:
