@@ -128,7 +128,8 @@ class DirectoryStore:
     def _look_where_it_is(self) -> None:
         """A drive that is not mounted any more leaves nothing, or an empty folder, in its place. Raises StoreUnreachable."""
         try:
-            device = self._folder.stat().st_dev
+            about = self._folder.stat()
+            device = about.st_dev if stat.S_ISDIR(about.st_mode) else None  # a file in its place is no share
         except FileNotFoundError:
             device = None
         if self._device not in (None, device):
