@@ -84,8 +84,8 @@ def stories(draw: st.DrawFn) -> dict[str, Any]:
         "timeline": [deed | {"at": f"{at}s"} for at, deed in sorted(happens, key=itemgetter(0))],
         "expect": [{"by": "1s", "verdict": "GO"}],
     }
-    begin = draw(st.none() | st.integers(1, 400))
-    return file | ({"phase": "pre_deploy", "begin": f"{begin}s"} if begin is not None else {})
+    begin = st.integers(1, 400).map(lambda at: {"begin": f"{at}s"})
+    return file | draw(st.sampled_from([{}, {"phase": "pre_deploy"}]) | begin)
 
 
 async def live_and_replayed(story: Story, root: Path) -> tuple[list[Change], list[Change], list[Any]]:
