@@ -81,6 +81,30 @@ async def test_a_page_of_the_migration_that_was_opened_while_it_was_armed_change
         assert "read-only" in app.message.plain
 
 
+async def test_it_is_armed_by_the_account_that_is_typed_and_by_nothing_else() -> None:
+    app = CockpitApp(Stage().calm(1))
+    async with opened(app, (100, 30)) as pilot:
+        for typed in ("", "yes", "no"):
+            await pilot.press("f9")
+            await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+            page = app.screen
+            assert isinstance(page, ConfirmScreen)
+            assert not app.armed
+            await until(pilot, lambda page=page: page.listening)  # type: ignore[misc]
+            page.query_one("#word", Input).value = typed
+            await pilot.press("enter")
+            await pilot.pause()
+            assert not app.armed
+            await pilot.press("escape")
+        await pilot.press("f9")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen) and app.screen.listening)
+        last = app.screen
+        assert isinstance(last, ConfirmScreen)
+        last.query_one("#word", Input).value = last.word
+        await pilot.press("enter")
+        await until(pilot, lambda: app.armed)
+
+
 def test_every_key_of_the_migration_is_one_that_changes_production() -> None:
     keys = [action for action in ACTIONS if action.handler is Handler.MIGRATION]
     assert keys
