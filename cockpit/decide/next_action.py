@@ -336,4 +336,6 @@ def _role(person: Person, roles: Iterable[str]) -> str:
 
 
 def _worded(step: StepStatus, name: str) -> str:
-    return f"finish {name}" if step.progress is StepState.STARTED else f"do {name}"
+    if step.progress is not StepState.STARTED:
+        return f"do {name}"
+    return f"follow {name} to its end" if step.action is not None else f"finish {name}"

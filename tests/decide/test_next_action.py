@@ -15,6 +15,7 @@ from cockpit.decide.next_action import also, next_actions, next_for
 from cockpit.decide.situation import ServiceRelease
 from cockpit.decide.states import Word
 from cockpit.plan.model import Gate, Migration, Person, Phase, Poll, Step
+from cockpit.plan.step_action import EcsService, StepAction
 from probes.reading import Evidence
 
 TRIPS = trigger("errors", "m.rate > 0.05", hold_for=30)
@@ -88,6 +89,15 @@ def test_steps_of_a_rollback_that_nobody_recorded_are_said_and_how_many() -> Non
         assert scene.word is Word.ROLLED_BACK
         mine = next_for(scene.situation, "primary")
         assert (mine.act, mine.what, mine.subject) == (Act.DECIDE, said, "back.0")
+
+
+def test_a_step_that_the_cockpit_does_is_followed_and_one_that_people_do_is_finished() -> None:
+    for action, said in ((StepAction("ecs.rollback", EcsService("cluster", "web")), "follow rollback step 1: Back to its end"),
+                         (None, "finish rollback step 1: Back")):  # fmt: skip
+        scene = with_service(rollback_plan=(Step("back", "Back", HERE, action=action),))
+        decided(scene.feed("0 0.2"), "execute")
+        scene.say(StepBegan(scene.now, "back", "primary", "on_call", "d1")).tick()
+        assert next_for(scene.situation, "primary").what == said
 
 
 def test_what_only_waits_for_a_signature_is_nothing_to_find_out_about() -> None:
