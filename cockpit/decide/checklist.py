@@ -105,5 +105,6 @@ def _ok_since(
         return waived
     if check is not Check.PASS:
         return None
-    moments = [m for m in (evidence, signed.at if signed else None, shown) if m is not None]
+    # Signed once more while it passes, it has passed all along.
+    moments = [m for m in (evidence, shown or (signed.at if signed else None)) if m is not None]
     return max(moments) if moments else None

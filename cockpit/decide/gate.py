@@ -165,6 +165,7 @@ def gate_status(gate: Gate, record: Counted, now: datetime) -> GateStatus:
         use is None
         or record.place(use) < _spent(gate, record)
         or polled.votes
+        or record.withheld.lines  # it may have been voted on anew in those
         or (gate.before == "deploy" and prepared_again)
     ):
         return polled

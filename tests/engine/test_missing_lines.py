@@ -26,6 +26,7 @@ from cockpit.journal.heads_of_others import LOOKS
 from cockpit.journal.shared_store import DirectoryStore
 from cockpit.journal.sharing import Sync
 from cockpit.journal.writer import Journal, writer_name
+from cockpit.plan.model import Phase
 
 
 class Carol:
@@ -240,3 +241,34 @@ async def test_that_a_session_without_a_close_wrote_no_more_is_not_provable(
         unproven = verified(to).row("completeness").unproven
         assert not any(f"that {bob.journal.writer} wrote nothing" in line for line in unproven)
         assert any(f"that {to.kept.journal.writer} wrote nothing" in line for line in unproven), "hers goes on"
+
+
+async def test_a_gate_that_was_used_is_not_shown_as_passed_while_it_may_have_been_voted_on_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with victim(tmp_path, DirectoryStore(tmp_path / "share")) as to:
+        bob = Bob(to, tmp_path, monkeypatch)
+        bob.states()
+        looks(to)
+        await all_go(to)
+        await to.desk.begin(Phase.POST_DEPLOY, "as it was voted on")
+        to.tick()
+        assert to.gate_open
+        bob.states(taken_back=True)
+        altered(bob.objects[-1])
+        looks(to)
+        assert not to.gate_open
+
+
+async def test_what_is_signed_once_more_while_it_passes_has_passed_all_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with victim(tmp_path, DirectoryStore(tmp_path / "share")) as to:
+        bob = Bob(to, tmp_path, monkeypatch)
+        bob.states()
+        looks(to)
+        await all_go(to)
+        assert standing(to) == (True, True, True)
+        await to.desk.sign("vpn", "203.0.113.7 answered once more")
+        to.tick()
+        assert standing(to) == (True, True, True)
