@@ -216,3 +216,25 @@ def test_a_limit_is_moved_the_way_its_operator_goes(condition: str, looser: str 
     sources = {name: each.source for name, each in found.items() if each is not None}
     assert sources.get("looser") == looser
     assert sources.get("tighter") == tighter or (tighter is None and "||" in condition)
+
+
+async def test_what_is_judged_until_a_time_of_the_night_is_judged_throughout_the_past() -> None:
+    """The canary's first half hour could have been any of that week."""
+    text = PLAN.replace("errors.rate > 0.05, for: 20m}", "errors.rate > 0.05, for: 20m, until: 30m}")
+    plan = load_text(text, "shop.yaml")
+    metrics = PastMetrics({"RequestCount": requests, "HTTPCode_Target_5XX_Count": failures})
+    found = await Past(plan, metrics, NIGHTS[1] - 4 * HOUR).judged()
+    one = criterion(found, "errors.high")
+    assert (len(one.trips), one.until) == (1, timedelta(minutes=30))
+    assert "judged throughout; in a night until 30m after the deployment began" in "\n".join(backtested_lines(found))
+
+
+async def test_a_breach_that_goes_on_at_the_end_is_as_long_as_it_was_seen() -> None:
+    bad = NOW - timedelta(minutes=15)
+    shown: dict[str | tuple[str, str], Shown] = {
+        "RequestCount": lambda _: 1000.0,
+        "HTTPCode_Target_5XX_Count": lambda at: 100.0 if at >= bad - timedelta(minutes=5) else None,
+    }
+    one = criterion(await past_of(shown, since=NOW - 6 * HOUR).judged(), "errors.high")
+    assert (one.trips, one.breaches) == ((), 1)
+    assert one.longest > timedelta(0)

@@ -76,6 +76,8 @@ class PastCriterion:
     """For how long it could not be judged."""
     approaches: tuple[Approach, ...] = ()
     others: tuple[OtherLimit, ...] = ()
+    until: timedelta | None = None
+    """In a night it is judged for so long after its phase began; of the past, throughout."""
 
 
 @frozen

@@ -101,6 +101,8 @@ def _success(one: PastCriterion, length: timedelta) -> Iterator[str]:
 def _both(one: PastCriterion, length: timedelta) -> Iterator[str]:
     yield from (f"      {approach_text(each)}" for each in one.approaches)
     yield from (f"      {other_text(each, one, length)}" for each in one.others)
+    if one.until is not None:
+        yield f"      judged throughout; in a night until {duration(one.until)} after the deployment began"
     if one.blind:
         yield f"      judged in part: {', '.join(one.blind)} could not be seen"
 

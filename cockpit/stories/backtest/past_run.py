@@ -58,7 +58,8 @@ def past_plan(plan: Plan, held_back: Mapping[str, Unknown] | None = None) -> Pas
             not_seen.append(NotSeen(one.id, str(one.kind).replace("success", "criterion"), why))
             continue
         blind |= {one.id: hidden} if hidden else {}
-        judged.append(replace(one, sign_off=None, mode=Mode.SHADOW if hidden else one.mode))
+        # No phase begins in the past that was asked for: what is judged until a time of it could have been any of that past.
+        judged.append(replace(one, sign_off=None, until=None, mode=Mode.SHADOW if hidden else one.mode))
     others = tuple(other for one in judged for other in variants(one, fields))
     all_ = [*judged, *(other.criterion for other in others)]
     success, triggers = ({each.id for each in kind} for kind in (plan.success_criteria, plan.rollback_triggers))
@@ -251,7 +252,7 @@ class _Watched:
             if begun is not None and each.after == State.CLEAR:
                 longest = max(longest, each.at - begun)
             begun = each.at if each.after == State.PENDING and each.at >= self.since else None
-        return longest
+        return max(longest, self.until - begun) if begun is not None else longest
 
 
 def _backtested(
@@ -292,6 +293,7 @@ def _backtested(
                 held.spans.get(str(State.UNKNOWN), ZERO),
                 tuple(approaches(one, series)),
                 tuple(others.get(one.id, ())),
+                until=one.until,
             )
         )
     fetched = clients.fetched
