@@ -188,6 +188,13 @@ def service(scene: Scene, revision: str, stable: bool = True) -> Scene:
     return scene.tick()
 
 
+def test_what_a_service_runs_is_known_for_as_long_as_its_data_counts() -> None:
+    scene = with_service()
+    limit = scene.plan.probes["svc"].stale_after.total_seconds()
+    assert scene.wait(limit).situation.releases[0].runs == "web:42"
+    assert scene.wait(1).situation.releases[0].runs == ""
+
+
 def test_a_rollback_ends_when_the_release_before_runs_is_stable_and_the_triggers_are_clear() -> None:
     scene = say(with_service().feed("0.2"), "execute").feed("0x4")
     assert scene.word is Word.ROLLBACK
