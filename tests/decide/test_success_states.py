@@ -228,3 +228,11 @@ def test_every_probe_of_a_condition_must_be_seen_after_a_gap() -> None:
     scene.wait(46).feed("up")
     assert scene.reason("both") is Reason.OBSERVER_GAP
     assert scene.word is Word.HOLD
+
+
+@pytest.mark.parametrize(("later", "state"), [(30, State.MET), (31, State.PROVING)])
+def test_a_proof_stands_until_its_gap_is_longer_than_what_is_tolerated(later: float, state: State) -> None:
+    rule = success("fine", "m.ok", hold_for=30, gap_tolerance=25, stale_after=120)
+    scene = Scene(rule, CALM[1], probes=(probe("m"),)).feed("up up up")
+    assert scene.state("fine") is State.MET
+    assert scene.wait(later).state("fine") is state

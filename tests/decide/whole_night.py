@@ -90,7 +90,7 @@ def whole(window: ChangeWindow = UNTIL_ONE) -> Plan:
             Gate("copy", "Copy?", "migrate", Poll(("on_call", "backup"), 1, exclude_initiator=True), HERE),
             Gate("flip", "Flip?", "deploy.it", Poll(("db_owner", "backup"), 2, distinct_people=False), HERE),
         ),
-        probes=(probe("m"), probe("n"), probe("p"), probe("t", period=60, settle=30), service("web"), service("old")),  # type: ignore[arg-type]
+        probes=(probe("m"), probe("n"), probe("p"), probe("t", period=60, settle=30), service("old"), service("web")),  # type: ignore[arg-type]
         runbook=(
             step("prepare", "Prepare the images", 10, in_window=False, owner="bob"),
             step("freeze", "Freeze writes", 5, sign_off=ask("db_owner"), command="freeze", expect="no writes"),
