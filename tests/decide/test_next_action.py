@@ -149,6 +149,28 @@ def test_votes_are_wanted_once_all_else_is_there_and_then_it_begins() -> None:
     assert (mine.act, mine.what) == (Act.BEGIN, "begin the deployment (it does not deploy: run it yourself)")
 
 
+@pytest.mark.parametrize(
+    ("titles", "over", "run"),
+    [
+        (("Freeze", "Switch", "Look"), 0, "run step 1"),
+        (("Freeze", "Switch", "Look"), 1, "run step 2"),
+        (("Freeze", "Deploy", "Look"), 0, "run step 2"),
+        (("Freeze", "Deploy", "Look"), 3, "run it yourself"),
+    ],
+)
+def test_the_step_that_deploys_is_the_one_called_so_else_the_first_that_is_not_over(
+    titles: tuple[str, ...], over: int, run: str
+) -> None:
+    runbook = tuple(Step(f"s{number}", title, HERE) for number, title in enumerate(titles))
+    scene = prepared(*CALM, gates=(gate(),), runbook=runbook).feed("0")
+    scene.say(
+        *(StepEnded(scene.now, step.id, "bob", "done", "", "backup", "d1") for step in runbook[:over]),
+        Vote(scene.now, "go_no_go", "ann", "on_call", "go", plan_digest="d1"),
+        Vote(scene.now, "go_no_go", "bob", "backup", "go", plan_digest="d1"),
+    )
+    assert next_for(scene.feed("0x9").situation, "primary").what == f"begin the deployment (it does not deploy: {run})"
+
+
 def test_what_cannot_be_seen_is_to_be_made_visible() -> None:
     scene = Scene(*CALM).feed("0 denied")
     mine = next_for(scene.situation, "primary")
