@@ -168,6 +168,24 @@ def test_work_under_way_is_estimated_by_how_far_it_is(shares: tuple[float, ...],
     assert abs(time.ends - TEN - minutes(max(ends, 40))) < timedelta(seconds=1)
 
 
+def test_work_of_two_parts_is_as_far_as_their_mean_where_both_are_known() -> None:
+    """One is read two minutes after the other, and first when the other was read twice."""
+    both = step("copy", 30, progress=("m.rate", "n.rate"))
+    made = replace(of(both), probes={n: probe(n, interval=600) for n in ("m", "n")})
+    board = Board(made, TEN)
+    for name, at_minute, share in (
+        ("m", 0, 0.0), ("m", 10, 0.2), ("n", 12, 0.1), ("m", 20, 0.5), ("n", 32, 0.3), ("m", 40, 0.7),
+    ):  # fmt: skip
+        board.add(name, reading(TEN + minutes(at_minute), {"rate": share}))
+    found = decide(made, board, Record([began("copy", 0)]), TEN + minutes(40)).schedule
+    assert found is not None
+    time = of_step(found, "copy")
+    assert time.rests_on == "50 % done"
+    # from 15 % at minute 12 to 50 % at minute 40: 80 seconds a percent
+    assert time.ends is not None
+    assert abs(time.ends - TEN - minutes(80)) < timedelta(seconds=1)
+
+
 @settings(max_examples=20, deadline=None)
 @given(ways_back())
 def test_every_step_ends_as_when_it_is_played(steps: tuple[Step, ...]) -> None:
