@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -224,3 +225,56 @@ async def test_a_field_without_end_is_refused_and_only_the_beginning_of_it_is_ta
         assert isinstance(wire, Counting)
         assert MB < wire.carried < 30 * MB, "the rest stays in the buffers of the network"
         assert await sql.rows(dsn, "SELECT 1 AS one") == [{"one": 1}]
+
+
+class IgnoresOptions(Wire):
+    """As a pooler does: what a connection asks for at its start is not handed on."""
+
+    def change(self, data: bytes) -> bytes:
+        return data.replace(b"default_transaction_read_only=on", b"default_transaction_read_only=no")
+
+
+class BeginsToWrite(IgnoresOptions):
+    """As a proxy may: what is to be read-only is begun as what is not."""
+
+    def change(self, data: bytes) -> bytes:
+        return super().change(data).replace(b"BEGIN READ ONLY;", b"BEGIN          ;")
+
+
+class SaysItIsOver(Wire):
+    """As a server does whose transaction is not what it was: asked after the statement, another setting answers, which is off."""
+
+    def change(self, data: bytes) -> bytes:
+        asked, other = b"current_setting('transaction_read_only')", b"current_setting('log_duration')"
+        return re.sub(rb"(?s)(Q....SELECT )" + re.escape(asked), rb"\1" + other.ljust(len(asked)), data)
+
+
+async def asked_through(kind: type[Wire], sql: SqlClient, server: EmbeddedPostgres) -> list[dict[str, object]]:
+    async with wire_to(server.port, kind) as wire:
+        dsn = f"{server.dsn.replace(f':{server.port}', f':{wire.port}')}"
+        assert str(wire.port) in dsn
+        try:
+            return [dict(row) for row in await sql.rows(dsn, "SELECT 'as asked' AS n", timeout_s=LAST_RESORT_S)]
+        finally:
+            await sql.close()
+
+
+async def test_it_is_begun_read_only_where_the_options_of_a_connection_are_ignored(
+    sql: SqlClient, postgres_server: EmbeddedPostgres
+) -> None:
+    assert await asked_through(IgnoresOptions, sql, postgres_server) == [{"n": "as asked"}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        (BeginsToWrite, "did not begin a read-only transaction"),
+        (SaysItIsOver, "ended or changed its read-only transaction"),
+    ],
+)
+async def test_what_was_made_of_it_on_the_way_is_looked_at_before_and_after(
+    kind: type[Wire], why: str, sql: SqlClient, postgres_server: EmbeddedPostgres
+) -> None:
+    with pytest.raises(Unseen) as raised:
+        await asked_through(kind, sql, postgres_server)
+    assert why in raised.value.unknown.detail
