@@ -1,0 +1,57 @@
+"""Who only looks at the ledger asks for a session in which nothing can be written, and gets one."""
+
+from __future__ import annotations
+
+import asyncio
+
+import psycopg
+import pytest
+from support.silent_wire import Wire, wire_to
+from support.waiting import until
+
+from cockpit.engine.tasks import end
+from cockpit.migration.controller import Controller
+from cockpit.migration.database import connect
+from cockpit.plan.model import Migration
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+
+pytest_plugins = ["support.real_server"]
+
+
+class Kept(Wire):
+    """Keeps what went over it."""
+
+    carried = b""
+
+    def change(self, data: bytes) -> bytes:
+        self.carried += data
+        return data
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+async def test_a_session_that_looks_writes_nothing(read_only: bool, postgres_server: EmbeddedPostgres) -> None:
+    connection = await connect(postgres_server.dsn, read_only=read_only)
+    try:
+        if read_only:
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                await connection.execute("CREATE TABLE public.written_by_a_look (n int)")
+        else:
+            await connection.execute(
+                "CREATE TABLE public.written_by_a_look (n int); DROP TABLE public.written_by_a_look"
+            )
+    finally:
+        await connection.close()
+
+
+async def test_the_terminal_follows_the_ledger_in_such_a_session(postgres_server: EmbeddedPostgres) -> None:
+    async with wire_to(postgres_server.port, Kept) as wire:
+        assert isinstance(wire, Kept)
+        dsn = postgres_server.dsn.replace(f":{postgres_server.port}", f":{wire.port}")
+        controller = Controller(Migration(dsn, "bucket", "eu-west-1", ()), "plan.yaml")
+        following = asyncio.create_task(controller.run())
+        try:
+            await until(lambda: b"default_transaction_read_only" in wire.carried, "it looks")
+        finally:
+            await end((following,))
+    assert b"default_transaction_read_only=on" in wire.carried
+    assert b"default_transaction_read_only=off" not in wire.carried
