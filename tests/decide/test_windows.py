@@ -288,6 +288,14 @@ def test_what_was_before_a_recovery_has_been_answered() -> None:
     assert scene.feed("0.2x10").state("mostly") is State.PENDING
 
 
+def test_a_window_after_a_recovery_forgets_like_any_other() -> None:
+    rule = trigger("mostly", "m.rate > 0.05", within=600, at_least=0.5, clear_for=30, min_samples=1)
+    scene = Scene(rule, CALM[0]).feed("0x100 0.2x21 0x3")
+    assert scene.state("mostly") is State.CLEAR
+    assert scene.feed("0.2 0x39").state("mostly") is State.PENDING
+    assert scene.feed("0").state("mostly") is State.CLEAR
+
+
 def test_prometheus_keep_firing_for_is_clear_for() -> None:
     rule = trigger("errors", "m.rate > 0.05", hold_for=60, clear_for=300)
     scene = Scene(rule, CALM[0]).feed("0.2x5 0x20")
