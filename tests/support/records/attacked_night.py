@@ -177,7 +177,8 @@ def shown(watch: Watch) -> dict[str, object]:
     return {
         "GO": situation.verdict.word is Word.GO,
         "not ROLLBACK": situation.verdict.word is not Word.ROLLBACK,
-        **{f"gate {gate.id} open": gate.passed for gate in situation.gates},
+        # One that was used is passed, and opens nothing any more: its votes are spent.
+        **{f"gate {gate.id} open": gate.passed and gate.used_at is None for gate in situation.gates},
         **{f"{id_} signed": check is Check.PASS for id_, check in items.items()},
         **{f"{each.id} quiet": each.state for each in situation.criteria},
         "waived": situation.verdict.waivers > 0,
