@@ -6,10 +6,11 @@ from decide.scene import CALM, STEP, Scene, at, probe, reading, seconds, success
 
 from cockpit.decide.board import Board
 from cockpit.decide.decide import decide, words_of
+from cockpit.decide.events import PhaseBegan, Record
 from cockpit.decide.excerpt import excerpt
 from cockpit.decide.next_action import worded
 from cockpit.decide.states import State, Word
-from cockpit.plan.model import OnUnknown
+from cockpit.plan.model import OnUnknown, Phase
 
 ERRORS = trigger("errors", "m.rate > 0.05", hold_for=30, clear_for=30)
 
@@ -119,3 +120,12 @@ def test_a_structured_line_of_a_log_is_what_happened_and_why() -> None:
     assert excerpt('{"code": 400, "reason": true, "cause": 500}') == "400: 500"
     assert excerpt('{"code": 399}') == '{"code": 399}'
     assert excerpt('{"msg": "cut sho') == '{"msg": "cut sho'
+
+
+def test_a_copy_of_a_record_is_of_its_kind_holds_the_same_and_goes_its_own_way() -> None:
+    first, second = PhaseBegan(at(0), Phase.PRE_DEPLOY), PhaseBegan(at(1), Phase.POST_DEPLOY)
+    record = Record([first], rehearsal=True, claimed_because="the keys are in the safe")
+    twin = record.copy()
+    twin.append(second)
+    assert (twin.rehearsal, twin.claimed_because) == (True, "the keys are in the safe")
+    assert (twin.all(PhaseBegan), record.all(PhaseBegan)) == ([first, second], [first])
