@@ -23,7 +23,7 @@ from probes.reading import Reading, Unknown, Value
 STEP = timedelta(seconds=5)
 """How far it goes on at once: readings are taken in, and what changes is decided, as exactly as this."""
 SHORTEST = timedelta(milliseconds=1)
-"""A moment foreseen so little later is now: what is recorded at one moment is put apart by less."""
+"""A moment so little later is now: what is recorded at one moment is put apart by less, and decided after all of it."""
 WATCHED_REST = timedelta(seconds=15)
 """It decides at least so often where somebody watches, who is shown ages and times left as of the last decision."""
 UNWATCHED_REST = timedelta(minutes=5)
@@ -91,7 +91,7 @@ class PlayedWatch(Watch):
         content = reading.values, reading.unknown
         same = self._content.get(probe) == content
         self._content[probe] = content
-        return not same or self._outcomes.get(probe) != self.board.outcomes_of(probe, now)
+        return not same or self._outcomes.get(probe) != self.board.outcomes_of(probe, now + SHORTEST)
 
     def _is_due(self, now: datetime, foreseen: datetime | None) -> bool:
         """Whether it is time, a change is foreseen by now, or something no longer counts that did at the last decision."""
@@ -100,10 +100,10 @@ class PlayedWatch(Watch):
             asked = bool(self.moments.pop(0))
         if asked or not (now - self._began) % self.rest or (foreseen is not None and now + SHORTEST >= foreseen):
             return True
-        if self._lapse is None or now <= self._lapse:
+        if self._lapse is None or now + SHORTEST <= self._lapse:
             return False
-        self._lapse = self.board.next_lapse(now)
-        return self.board.outcomes(now) != self._outcomes
+        self._lapse = self.board.next_lapse(now + SHORTEST)
+        return self.board.outcomes(now + SHORTEST) != self._outcomes
 
     def leap(self, until: datetime, rest: timedelta, least: timedelta) -> None:
         """Go on to the next moment at which what is decided can change, `least` from now and `rest` at most; decide there."""
@@ -121,7 +121,7 @@ class PlayedWatch(Watch):
 
     def tick(self) -> None:
         super().tick()
-        now = self.story_clock.at
+        now = self.situation.now
         self._outcomes, self._lapse = self.board.outcomes(now), self.board.next_lapse(now)
         self._decided = next_moment(self.plan, self.record, self.situation), len(self.record.entries)
 

@@ -14,7 +14,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from cockpit.commands.story_outcome import outcome_of
@@ -119,6 +119,21 @@ def by_step(changes: Sequence[Change], lasts: timedelta) -> list[tuple[int, Chan
     return sorted(found, key=lambda one: (one[0], one[1].subject))
 
 
+LAPSES_ON_A_STEP = {
+    "story": "v1",
+    "plan": str(CHECKLISTS / "quiet-night.yaml"),
+    "title": "What is late lapses in the very moment of a step",
+    "lasts": "550s",
+    "timeline": [
+        {"at": "27s", "flap": "response", "every": "71s"},
+        {"at": "222s", "late": "site", "by": "2m", "for": "3m"},
+        {"at": "309s", "late": "errors", "by": "4m"},
+    ],
+    "expect": [{"by": "1s", "verdict": "GO"}],
+}
+
+
+@example(LAPSES_ON_A_STEP)
 @settings(max_examples=EXAMPLES, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(stories())
 def test_a_story_live_replayed_tested_and_decided_at_every_step_changes_alike(file: dict[str, Any]) -> None:
