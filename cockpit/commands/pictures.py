@@ -14,7 +14,7 @@ from cockpit.commands.plan_loading import known_vars, load
 from cockpit.commands.rehearsal_run import RehearsalRun, allow_in, crew_migration, first_person, rehearsal_run
 from cockpit.commands.simulated_plans import shipped
 from cockpit.decide.situation import Situation
-from cockpit.decide.states import State
+from cockpit.decide.states import State, Word
 from cockpit.engine.recording import recording
 from cockpit.migration.controller import Controller
 from cockpit.rehearsal.process.launcher import Rehearsal
@@ -25,8 +25,9 @@ from probes.clients.threads import run_loop
 
 SPEED = 30.0
 SIZE = (120, 34)
-MIGRATION = "go_migration"
-Ready = Callable[[RehearsalRun, Controller | None], bool]
+MIGRATION, DECIDING = "go_migration", ("go_rollback", "go_timeline", "go_runbook")
+Moment = tuple[Sequence[str], Callable[[RehearsalRun, Controller | None], bool]]
+"""Screens, and when they are shown at their best."""
 
 
 def main() -> None:
@@ -36,13 +37,15 @@ def main() -> None:
 
 
 async def _pictures(folder: Path) -> None:
-    others = [screen for screen in MAIN_SCREENS if screen != MIGRATION]
-    await _night("bad-release", folder, others, lambda run, _: _pending(run.watch.situation))
-    await _night("smooth", folder, [MIGRATION], lambda _, controller: _half_way(controller))
+    before = [screen for screen in MAIN_SCREENS if screen not in (MIGRATION, *DECIDING)]
+    breaching: Moment = (before, lambda run, _: _pending(run.watch.situation))
+    tripped: Moment = (DECIDING, lambda run, _: run.watch.situation.verdict.word is Word.ROLLBACK)
+    await _night("bad-release", folder, [breaching, tripped])
+    await _night("smooth", folder, [([MIGRATION], lambda _, controller: _half_way(controller))])
 
 
-async def _night(scenario_name: str, folder: Path, screens: Sequence[str], ready: Ready) -> None:
-    """A rehearsal until it is `ready`, and its screens then."""
+async def _night(scenario_name: str, folder: Path, moments: Sequence[Moment]) -> None:
+    """A rehearsal, and its screens at each of the moments."""
     async with Rehearsal() as world:
         world.apply(os.environ)
         scenario = load_scenario(scenario_name)
@@ -65,14 +68,15 @@ async def _night(scenario_name: str, folder: Path, screens: Sequence[str], ready
                 executor=executor,
             )
             async with app.run_test(size=SIZE, notifications=True) as pilot:
-                async with asyncio.timeout(900):
-                    while not ready(run, controller):
-                        await pilot.pause(0.1)
-                for screen in screens:
-                    await pilot.press(str(list(MAIN_SCREENS).index(screen) + 1))
-                    await pilot.pause()
-                    picture = _self_contained(app.export_screenshot(title="cockpit"))
-                    (folder / f"{screen.removeprefix('go_')}.svg").write_text(picture, encoding="utf-8")
+                for screens, ready in moments:
+                    async with asyncio.timeout(900):
+                        while not ready(run, controller):
+                            await pilot.pause(0.1)
+                    for screen in screens:
+                        await pilot.press(str(list(MAIN_SCREENS).index(screen) + 1))
+                        await pilot.pause()
+                        picture = _self_contained(app.export_screenshot(title="cockpit"))
+                        (folder / f"{screen.removeprefix('go_')}.svg").write_text(picture, encoding="utf-8")
 
 
 def _self_contained(svg: str) -> str:

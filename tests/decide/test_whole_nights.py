@@ -1,4 +1,4 @@
-"""Whole nights, with everything that is shown in them, as agreed: `nights/*.txt` has what each moment says anew.
+"""Whole nights, with everything that is shown in them, as agreed: `nights/*.txt` has what is new in each moment.
 
 What is shown on purpose otherwise is written with `WRITE_NIGHTS=1 pytest tests/decide/test_whole_nights.py`, and looked through.
 """
