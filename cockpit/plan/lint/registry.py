@@ -9,6 +9,7 @@ from cockpit.plan.lint import (
     irreversible,
     night,
     people,
+    placeholders,
     reach,
     release,
     secrets,
@@ -17,7 +18,20 @@ from cockpit.plan.lint import (
 )
 from cockpit.plan.lint.rule import Rule
 
-_FAMILIES = (reach, windows, bands, people, release, deployed, irreversible, storage, capacity, secrets, night)
+_FAMILIES = (
+    reach,
+    windows,
+    bands,
+    people,
+    release,
+    deployed,
+    irreversible,
+    storage,
+    capacity,
+    secrets,
+    night,
+    placeholders,
+)
 RULES: tuple[Rule, ...] = tuple(rule for family in _FAMILIES for rule in family.RULES)
 
 

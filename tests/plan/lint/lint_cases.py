@@ -76,6 +76,10 @@ CASES: dict[str, tuple[str, str]] = {
     "never-trips": (trigger("errors.rate > 5.0"), trigger("errors.rate > 0.05")),
     "never-met": (success("pool.utilization < 0.0"), success("pool.utilization < 0.8")),
     "always-true": (success("service.pending >= 0"), success("service.pending == 0")),
+    "placeholder-host": (
+        "vars: {url: 'https://fill-in.invalid/api/health'}\n",
+        "vars: {url: 'https://app.example.com/api/health'}\n",
+    ),
     "for-too-short": (
         trigger("errors.rate > 0.05", "for: 1m, runbook: r"),
         trigger("errors.rate > 0.05", "for: 2m, runbook: r"),
