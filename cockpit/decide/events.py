@@ -293,7 +293,7 @@ class ObserverGap(_Recorded):
 
 @frozen
 class LinesMissing(_Recorded):
-    """From here on lines of other cockpits are known to be missing here, or the share cannot be read: something may have been
+    """From here on lines of other cockpits are known to be missing here, or the share is not read: something may have been
     taken back in them.
     """
 
@@ -305,7 +305,7 @@ class LinesMissing(_Recorded):
     names: tuple[str, ...] = ()
     """What is missing of them, by name: `writer/object` of the share, `writer@line` of what others had read."""
     unread: datetime | None = None
-    """Since when the share cannot be read; None while it can, and where there is none."""
+    """Since when the share is not read, be it away or not named; None while it is, and where there is none."""
 
     def names_of(self, writer: str) -> frozenset[str]:
         """What is missing of one cockpit, by name."""

@@ -30,7 +30,7 @@ class Withheld:
     names: tuple[str, ...] = ()
     """Those lines by name: objects of the share, lines that others had read."""
     unread: datetime | None = None
-    """Since when the share cannot be read; None while it can, and where there is none."""
+    """Since when the share is not read; None while it is, and where there is none."""
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -40,7 +40,7 @@ class Withheld:
         since = formatting.clock(self.unread)
         return (
             *self.lines,
-            f"the share cannot be read: what others stated or took back since {since} is not known here",
+            f"the share is not read: what others stated or took back since {since} is not known here",
         )
 
     @property
@@ -61,7 +61,7 @@ class Withheld:
         back = (
             "the cockpit that wrote them, running again, puts the lines there again"
             if self.names
-            else "reach the share"
+            else "reach the share, or name it with --share"
         )
         return f"{back}; or ask the others, then go on without {'them' if self.names else 'it'}, by name"
 

@@ -32,6 +32,8 @@ class Located:
     """Why the share was not asked; empty where it answered, or there is none."""
     unclaimed: str = ""
     """Why a share that holds nothing yet could not be made the place of this record; empty where it was."""
+    left: bool = False
+    """Whether it was shared before, and its share is not named now, or holds nothing of it: as where a drive is not mounted."""
 
 
 def located(
@@ -43,10 +45,12 @@ def located(
     whoever can write there can neither put another in its place nor keep it from beginning.
     """
     own = _own(plan, now, root, name, new=new)
+    shared_before = own is not None and _was_shared(own)
     if store is None:
-        return Located(RecordFolder.create(plan.name, text, now, root) if own is None else _made(own))
+        folder = RecordFolder.create(plan.name, text, now, root) if own is None else _made(own)
+        return Located(folder, left=shared_before)
     begun = own is not None and started_at(own) is not None
-    kept = bool(name) or (own is not None and _was_shared(own))
+    kept = bool(name) or shared_before
     own = own or RecordFolder(RecordFolder.free(plan.name, now, root))
     shared, silent, unclaimed = "", "", ""
     try:
@@ -72,7 +76,7 @@ def located(
             silent = sync.trouble
     except Silent as error:
         silent = str(error)
-    return Located(folder, known, silent, unclaimed)
+    return Located(folder, known, silent, unclaimed, left=shared_before and not (known or silent))
 
 
 def _was_shared(folder: RecordFolder) -> bool:

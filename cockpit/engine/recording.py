@@ -78,6 +78,8 @@ class Recording:
     """Called when entries of others have arrived."""
     earlier: Sequence[StepTook] = ()
     """Every time a step of this plan was done in an earlier record on this machine."""
+    left_share: datetime | None = None
+    """Of a record that was shared and whose share is out of reach without a word: when this machine last wrote to it."""
     _signers: dict[str, Signer | None] = field(default_factory=dict)
     _noted: datetime | None = None
     _quiet: tuple[datetime, int] | None = None
@@ -226,7 +228,9 @@ class Recording:
         news = self.record.take_in(self.clock.now() if reached else None, self.clock.speed)
         if self.sync is None:
             noted = self.record.lines_missing
-            return self.record.note_missing(None, noted.unread if noted else None) or news > 0
+            return (
+                self.record.note_missing(None, noted.unread if noted and noted.unread else self.left_share) or news > 0
+            )
         announced = self.sync.missing
         return self.record.note_missing(announced if self.sync.read or announced else None, self._unread()) or news > 0
 
@@ -234,6 +238,8 @@ class Recording:
         """Since when the share has not been read, once that is long enough to hold for it; None while it is read."""
         assert self.sync is not None
         now = self.clock.now()
+        if self.left_share is not None:
+            return self.left_share
         if self.sync.read:
             self._read_at = now
             return None
@@ -341,10 +347,12 @@ def _open(
     sync = None
     writer = writer_name(who or "cockpit")
     earlier = started_at(folder)
-    own = marked_sessions(line for _, line in folder.lines())
+    own, left = marked_sessions(line for _, line in folder.lines()), None
     if earlier is not None:
         before = lines_of(folder.chains(), set(own))
-        clock.not_before(max((line.entry.ts for line in before), default=earlier))
+        last = max((line.entry.ts for line in before), default=earlier)
+        clock.not_before(last)
+        left = last if found.left else None
     body: dict[str, Any] = {
         "plan": plan.name,
         "plan_digest": folder.keep_plan(text),
@@ -397,4 +405,5 @@ def _open(
         sync=sync,
         resumed=earlier is not None,
         earlier=tuple(earlier_steps(plan.name, root, but=folder)),
+        left_share=left,
     )

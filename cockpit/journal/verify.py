@@ -141,7 +141,7 @@ def _check_missing(chains: Sequence[Checked], found: Findings, remarks: list[str
 def _missing_in(line: Line) -> list[str]:
     """The sentences of such a note; none where it is not what a cockpit writes."""
     of, unread = line.entry.body.get("of"), line.entry.body.get("unread")
-    away = [f"the share could not be read since {unread}"] if isinstance(unread, str) else []
+    away = [f"the share was not read since {unread}"] if isinstance(unread, str) else []
     return [*([str(text) for text in of] if isinstance(of, list | tuple) else []), *away]
 
 

@@ -140,3 +140,36 @@ async def test_what_a_share_that_hangs_may_hold_back_is_noted_while_it_hangs(
         )
         drive.there.set()
         await until(lambda: kept.record.lines_missing and not kept.record.lines_missing.unread, "it is read again")
+
+
+async def test_a_shared_record_that_is_gone_on_with_without_its_share_may_lack_a_no(tmp_path: Path) -> None:
+    plan, root, share = signing_plan(tmp_path), tmp_path / "records", DirectoryStore(tmp_path / "share")
+    (tmp_path / "share").mkdir()
+    async with recording(plan, SessionClock(), who="ada", root=root, store=share):
+        await until(share.parts, "it is shared")
+    async with recording(plan, SessionClock(), who="ada", root=root) as alone:
+        await until(lambda: alone.record.lines_missing, "nobody knows what is there")
+        assert (noted := alone.record.lines_missing)
+        assert noted.unread
+    async with recording(plan, SessionClock(), who="ada", root=root, store=share) as again:
+        await until(lambda: again.record.lines_missing and not again.record.lines_missing.unread, "it is read again")
+
+
+async def test_a_share_that_is_empty_where_this_record_was_may_lack_a_no(tmp_path: Path) -> None:
+    """As the folder is in whose place a drive is not mounted."""
+    plan, root = signing_plan(tmp_path), tmp_path / "records"
+    share, empty = DirectoryStore(tmp_path / "share"), DirectoryStore(tmp_path / "empty")
+    async with recording(plan, SessionClock(), who="ada", root=root, store=share):
+        await until(share.parts, "it is shared")
+    async with recording(plan, SessionClock(), who="ada", root=root, store=empty) as alone:
+        await until(lambda: alone.record.lines_missing, "nobody knows what is there")
+        assert (noted := alone.record.lines_missing)
+        assert noted.unread
+
+
+async def test_a_record_that_never_was_shared_lacks_nothing(tmp_path: Path) -> None:
+    plan, root = signing_plan(tmp_path), tmp_path / "records"
+    for _ in range(2):
+        async with recording(plan, SessionClock(), who="ada", root=root) as kept:
+            await kept.share()
+            assert kept.record.lines_missing is None

@@ -141,11 +141,11 @@ async def test_a_share_that_is_away_holds_ends_nothing_and_says_since_when(
         assert standing(to) == (False, False, True)
         situation = to.watch.situation
         assert situation.verdict.word is Word.HOLD
-        (line,) = (each for each in situation.verdict.reasons if "cannot be read" in each)
+        (line,) = (each for each in situation.verdict.reasons if "share is not read" in each)
         assert f"since {since:%H:%M:%S}" in line
         assert f"since {since:%H:%M:%S}" in situation.verdict.cause
         assert next_for(situation, "ada").act is Act.ACCEPT
-        assert any("could not be read since" in line for line in verified(to).row("completeness").unproven)
+        assert any("was not read since" in line for line in verified(to).row("completeness").unproven)
         share.rename(tmp_path / "share")
         passes(to, to.plan.verdict_dwell + timedelta(seconds=2))
         assert standing(to) == (True, True, True)
