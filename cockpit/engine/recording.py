@@ -342,7 +342,12 @@ def _open(
 ) -> Recording:
     now = clock.now()
     text = read_plan(plan.path).whole
-    found = located(plan, text, now, records_root() if root is None else root, name, store, new=new)
+    try:
+        found = located(plan, text, now, records_root() if root is None else root, name, store, new=new)
+    except (OSError, ValueError) as error:
+        if store is None:
+            raise
+        raise CannotRecord(f"the share cannot be used: {error}") from None
     folder = found.folder
     sync = None
     writer = writer_name(who or "cockpit")
