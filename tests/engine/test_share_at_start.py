@@ -100,7 +100,10 @@ async def test_who_has_no_record_yet_is_asked_which_and_is_given_it(
     share.archived = "eve"
     for chain in (tmp_path / "share").glob("ada-*"):
         shutil.rmtree(chain)
-    with pytest.raises(CannotRecord, match="^the share cannot be used: .*InvalidObjectState; named with --record, one begins all the same"):
+    with pytest.raises(
+        CannotRecord,
+        match=r"^the share cannot be used: .*InvalidObjectState; named with --record, one begins all the same",
+    ):
         await night(plan, share, tmp_path / "elsewhere")
     assert (await night(plan, share, tmp_path / "elsewhere", MINE)).folder.id == MINE
 
