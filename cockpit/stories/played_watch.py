@@ -95,9 +95,8 @@ class PlayedWatch(Watch):
 
     def _is_due(self, now: datetime, foreseen: datetime | None) -> bool:
         """Whether it is time, a change is foreseen by now, or something no longer counts that did at the last decision."""
-        asked = False
-        while self.moments and self.moments[0] <= now:
-            asked = bool(self.moments.pop(0))
+        asked = [moment for moment in self.moments if moment <= now]
+        del self.moments[: len(asked)]
         if asked or not (now - self._began) % self.rest or (foreseen is not None and now + SHORTEST >= foreseen):
             return True
         if self._lapse is None or now + SHORTEST <= self._lapse:
