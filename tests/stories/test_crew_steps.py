@@ -11,6 +11,7 @@ from pathlib import Path
 
 from support.clock import HandClock
 from support.sources import NoSource
+from support.waiting import until
 
 from cockpit.conditions.condition import compile_condition
 from cockpit.decide.events import Decision, PhaseBegan, StepBegan, StepEnded
@@ -108,6 +109,8 @@ class Night:
     director: Director
     rolled_out: bool = True
     moves: asyncio.Event = field(default_factory=asyncio.Event)
+    stating: bool = False
+    """Whether the crew is stating that it moves the files: that is written by a thread, beside the rounds."""
 
     async def passes(self, seconds: int) -> None:
         for _ in range(0, seconds, EVERY):
@@ -123,6 +126,7 @@ class Night:
             self.watch.tick()
             await self.director.step(self.watch.plan, self.watch.record, lambda: self.watch.situation)
             await self.clock.move(EVERY)
+            await until(lambda: not self.stating)
 
     def progress(self) -> dict[str, str]:
         return {step.id: str(step.progress) for step in self.watch.situation.runbook if step.progress != StepState.OPEN}
@@ -150,7 +154,11 @@ async def a_night(folder: Path) -> AsyncIterator[Night]:
         night = Night(watch, clock, at_work, Director(SCENARIO, clock, World(), at_runbook=at_work))
 
         async def move(desk: Desk) -> str:
-            await desk.migrate("rehearsal: it is time", "copy 4 files", "migrate")
+            night.stating = True
+            try:
+                await desk.migrate("rehearsal: it is time", "copy 4 files", "migrate")
+            finally:
+                night.stating = False
             await night.moves.wait()
             return "4 files copied"
 
