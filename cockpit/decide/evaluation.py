@@ -250,7 +250,9 @@ class Evaluator:
         since = self._trips_blind(seen_at, last.fresh_until - last.data_at)
         if since is None or since >= sample.observed_at:
             return reached
-        return replace(reached, trips=(*reached.trips, Trip(since, sample.observed_at, sample.observed_at)))
+        unseen = before.observed_at if before else self.begins
+        trip = Trip(since, sample.observed_at, sample.observed_at, unseen=unseen)
+        return replace(reached, trips=(*reached.trips, trip))
 
     # -- as of a moment ----------------------------------------------------------------------------------------------
 
@@ -339,7 +341,9 @@ class Evaluator:
         if self.criterion.kind is not Kind.TRIGGER or blindness is None:
             return trips
         since = self._trips_blind(*self._last_seen(readings))
-        return trips if since is None or since >= now else (*trips, Trip(since))
+        if since is None or since >= now:
+            return trips
+        return *trips, Trip(since, unseen=self.reached.observed_at if self.reached else self.begins)
 
     def _last_seen(self, readings: Readings) -> tuple[datetime, timedelta]:
         """The time of the newest real sample's data, or when it began; and how old data may be to count, as was measured."""

@@ -16,6 +16,7 @@ from cockpit.decide.criterion import Judged
 from cockpit.decide.events import DECISION, Change, Decision, Occurrence
 from cockpit.decide.shortened import ends_by, renews
 from cockpit.decide.situation import Latch
+from cockpit.decide.state_machine import Trip
 from cockpit.decide.states import State, Word
 from cockpit.plan.model import VERDICT, Severity
 from probes.frozen import frozen
@@ -72,7 +73,9 @@ def standing(judged: Sequence[Judged], record: Counted, now: datetime) -> Standi
     """Which trips wait for a decision at `now`, and the decision that is being carried out."""
     answers = _Answers(record, now)
     shown = list(_shown(judged, record))
-    by_name = {cause.named: cause for cause in (*shown, *_criticals(judged), *_majors(judged, shown, answers))}
+    names = [*sorted(cause.named for cause in shown), *answers.names()]
+    known = [name for name in names if name.since <= now]
+    by_name = {cause.named: cause for cause in (*shown, *_criticals(judged, known), *_majors(judged, shown, answers))}
     causes = sorted(by_name.values(), key=lambda cause: cause.place)
     answers.learn(causes)
     left = (cause for each in causes if (cause := answers.left_open(each)) is not None)
@@ -95,11 +98,24 @@ def _latch(open_: Sequence[Cause], now: datetime) -> Latch | None:
     return Latch(since, now - since, triggers, tuple(sorted(newest.values())))
 
 
-def _criticals(judged: Sequence[Judged]) -> Iterator[Cause]:
+def _criticals(judged: Sequence[Judged], known: Sequence[Occurrence]) -> Iterator[Cause]:
+    """`known`: what the record names, this cockpit's own first."""
     for each in judged:
         if each.criterion.enforced and each.criterion.severity is Severity.CRITICAL:
+            seen = {Occurrence(trip.since, each.criterion.id) for trip in each.trips if trip.unseen is None}
             for trip in each.trips:
-                yield Cause(trip.since, each.criterion.id, trip.first, trip.until, trip.cleared)
+                named = (o.since for o in known if o.subject == each.criterion.id and o not in seen)
+                kept = _as_named(trip, named)
+                yield Cause(kept.since, each.criterion.id, kept.first, kept.until, kept.cleared)
+
+
+def _as_named(trip: Trip, named: Iterable[datetime]) -> Trip:
+    """A trip for not having been seen, by the moment that the record names: there is one such trip between two sights, but its
+    moment moves with what is learned of how late the data is."""
+    if trip.unseen is None:
+        return trip
+    inside = (moment for moment in named if trip.unseen < moment and (trip.until is None or moment <= trip.until))
+    return replace(trip, since=next(inside, trip.since))
 
 
 def _majors(judged: Sequence[Judged], shown: Sequence[Cause], answers: _Answers) -> Iterator[Cause]:
@@ -176,6 +192,10 @@ class _Answers:
         self._meanings: dict[tuple[int, str], Cause | None] = {}
         for cause in causes:
             self._known.setdefault(cause.trigger, []).append(cause)
+
+    def names(self) -> list[Occurrence]:
+        """All that the decisions name."""
+        return sorted(name for each in self._decisions for name in each.answers or ())
 
     def course(self) -> Decision | None:
         for place, each in enumerate(self._decisions):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from cockpit.conditions.condition import Condition
 from cockpit.decide.before_phase import BeforePhase
 from cockpit.decide.limits import Limits
-from cockpit.decide.readings import Readings
+from cockpit.decide.readings import Readings, together
 from cockpit.decide.state_machine import Sample
 from cockpit.plan.model import Criterion
 from probes.reading import Reading, Unknown, Value
@@ -64,7 +64,7 @@ class Sampler:
         return Sample(
             moment=moment,
             data_at=min((ages[name] for name in newest), default=moment),
-            observed_at=max((used[name].observed_at for name in newest), default=moment),
+            observed_at=self._known_since(readings, {name: used[name] for name in newest}, unknown, truth) or moment,
             truth=truth,
             holds_until=deciding.longest({name: self._holds(readings, name, used[name]) for name in ages}, moment),
             fresh_until=deciding.longest(
@@ -85,6 +85,31 @@ class Sampler:
             recovers = truth or clear is None or clear.evaluate(values, unknown).truth is True
             newest = self._newest = _Deciding(condition, values, unknown, truth, recovers=bool(recovers), read=read)
         return newest
+
+    def _known_since(
+        self, readings: Readings, needed: Mapping[str, Reading], unknown: Mapping[str, Unknown], truth: bool
+    ) -> datetime | None:
+        """Since when it has been known to come out so: a correction with which it still does makes that no later."""
+        answers = {name: readings.histories[name].answered(reading.data_at) for name, reading in needed.items()}
+        first_known = max((given[0].observed_at for given in answers.values()), default=None)
+        since = None
+        for moment in sorted({each.observed_at for given in answers.values() for each in given}, reverse=True):
+            if first_known is None or moment < first_known:
+                break
+            as_then = {name: [each for each in given if each.observed_at <= moment] for name, given in answers.items()}
+            if as_then != answers and self._truth_of(as_then, unknown) is not truth:
+                break
+            since = moment
+        return since
+
+    def _truth_of(self, answers: Mapping[str, Sequence[Reading]], unknown: Mapping[str, Unknown]) -> bool | None:
+        """What these answers alone come to, by probe; `unknown` is why others are absent."""
+        condition = self.criterion.condition
+        assert condition is not None
+        known = {name: together(given) for name, given in answers.items()}
+        why = {path: reason for path, reason in unknown.items() if path.partition(".")[0] not in known}
+        why |= {f"{name}.{of}": reason for name, reading in known.items() for of, reason in reading.unknown.items()}
+        return condition.evaluate({name: reading.values for name, reading in known.items()}, why).truth
 
     def _holds(self, readings: Readings, probe: str, used: Reading) -> datetime:
         """Until when a window goes on with this reading: its gap tolerance, or until the cockpit stopped watching."""

@@ -52,6 +52,8 @@ class Trip:
     """When the trigger was clear again; None while it is not."""
     after: datetime | None = None
     """Since when the trigger has not been clear, where it tripped before; None where this is the first trip since then."""
+    unseen: datetime | None = None
+    """Of a trip for not having been seen: when it last was, or began to be judged; None where it was seen to be true."""
 
     @property
     def first(self) -> datetime:
