@@ -8,7 +8,7 @@ from pathlib import Path
 from cockpit.engine.share_at_start import Silent, agreed_record, in_time, shared_record
 from cockpit.journal.codec import moment
 from cockpit.journal.entry import Type
-from cockpit.journal.provenance import marked_sessions, session_of
+from cockpit.journal.provenance import marked_sessions, session_of, share_mark
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root
 from cockpit.journal.shared_store import Store, StoreUnreachable
 from cockpit.journal.sharing import Sync
@@ -33,7 +33,9 @@ class Located:
     unclaimed: str = ""
     """Why a share that holds nothing yet could not be made the place of this record; empty where it was."""
     left: bool = False
-    """Whether it was shared before, and its share is not named now, or holds nothing of it: as where a drive is not mounted."""
+    """Whether it was shared before, and its share is not named now, or is another: as where a drive is not mounted."""
+    mark: str = ""
+    """An object by which this machine knows its share again; empty where it knows of none."""
 
 
 def located(
@@ -45,10 +47,10 @@ def located(
     whoever can write there can neither put another in its place nor keep it from beginning.
     """
     own = _own(plan, now, root, name, new=new)
-    shared_before = own is not None and _was_shared(own)
+    shared_before, mark = (False, "") if own is None else _shared_before(own)
     if store is None:
         folder = RecordFolder.create(plan.name, text, now, root) if own is None else _made(own)
-        return Located(folder, left=shared_before)
+        return Located(folder, left=shared_before, mark=mark)
     begun = own is not None and started_at(own) is not None
     kept = bool(name) or shared_before
     own = own or RecordFolder(RecordFolder.free(plan.name, now, root))
@@ -70,21 +72,25 @@ def located(
     folder = own if kept or record in ("", own.id) else RecordFolder(root / record)
     if folder is not own and not _may_be_of(folder, plan):
         raise ValueError(f"the share is for the record {record}, which on this machine is another plan's; see --record")
-    sync = Sync(_made(folder).journal, store, [], record=folder.id)
+    sync = Sync(_made(folder).journal, store, [], record=folder.id, mark=mark)
     try:
         if known and not in_time(sync.once):
             silent = sync.trouble
     except Silent as error:
         silent = str(error)
-    return Located(folder, known, silent, unclaimed, left=shared_before and not (known or silent))
+    left = shared_before and not silent and (sync.place.left or not known)
+    return Located(folder, known, silent, unclaimed, left, mark)
 
 
-def _was_shared(folder: RecordFolder) -> bool:
-    """Whether a session on this machine has shared a record: whatever lies in the share now, it is the cutover's."""
-    opens = [
-        line for _, line in folder.lines() if line.entry.type is Type.OPEN and line.entry.body.get("shared") is True
-    ]
-    return bool(marked_sessions(opens))
+def _shared_before(folder: RecordFolder) -> tuple[bool, str]:
+    """Whether a session on this machine has shared a record, and the object by which its share is known again: whatever lies in
+    the share now, the record is the cutover's.
+    """
+    chains = folder.chains()
+    opens = [line for chain in chains for line in chain.lines if line.entry.type is Type.OPEN]
+    own = marked_sessions(opens)
+    shared = any(line.entry.body.get("shared") is True and session_of(line) in own for line in opens)
+    return shared, share_mark(chains, own) if shared else ""
 
 
 async def shared_folder(plan: Plan, now: datetime, name: str, store: Store, root: Path | None = None) -> Path:

@@ -17,7 +17,8 @@ from cockpit.decide.events import Entry, ObserverGap, Record, StepMeasured
 from cockpit.engine.clock import WatchClock
 from cockpit.engine.earlier_steps import StepTook, earlier_steps, measured
 from cockpit.engine.ports import Refused
-from cockpit.engine.record_location import located, started_at
+from cockpit.engine.record_location import Located, located, started_at
+from cockpit.engine.record_sharing import RecordSharing
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.journal.codec import time_text
@@ -36,19 +37,11 @@ from cockpit.journal.writer_thread import WriterThread
 from cockpit.plan.model import Person, Plan
 from cockpit.plan.source.parts_of_plan import read_plan
 from cockpit.plan.ssh_public_key import fingerprint
-from probes.clients.threads import in_thread, within
+from probes.clients.threads import in_thread
 from probes.redact import HIDDEN
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-NO_ANSWER_S = 10.0
-"""A round with the shared store that takes longer is shown as trouble."""
-LAST_PUSH_S = 0.4
-"""How long quitting waits for the shared store to take the last entries."""
-UNREAD_AFTER = timedelta(seconds=30)
-"""A share that cannot be read for longer than this may hold back a no: a few rounds that went wrong are no reason to hold."""
-SHARE_S = 1.0
-"""Between two synchronisations of a shared record."""
 QUIET = timedelta(minutes=2)
 """Between two notes that nothing changed: a replay checks that nothing changes there either."""
 RESTORE_WITHIN = timedelta(hours=12)
@@ -69,25 +62,19 @@ class Recording:
     readings: ReadingStore
     clock: WatchClock
     started_at: datetime
+    sharing: RecordSharing
     key_file: Path | None = None
-    sync: Sync | None = None
     resumed: bool = False
     account: Mapping[str, str] = field(default_factory=dict)
     """account, arn and user_id of the AWS credentials in use."""
-    on_news: Any = None
-    """Called when entries of others have arrived."""
     earlier: Sequence[StepTook] = ()
     """Every time a step of this plan was done in an earlier record on this machine."""
-    left_share: datetime | None = None
-    """Of a record that was shared and whose share is out of reach without a word: when this machine last wrote to it."""
     _signers: dict[str, Signer | None] = field(default_factory=dict)
     _noted: datetime | None = None
     _quiet: tuple[datetime, int] | None = None
     """The last decision that changed nothing, and how many entries there were."""
     _not_closed: str = ""
     _not_restored: str = ""
-    _read_at: datetime | None = None
-    """When the share was last read."""
 
     @property
     def journal(self) -> Journal:
@@ -104,9 +91,7 @@ class Recording:
         """What is not being kept, and why; empty while everything is."""
         trouble = self.readings.trouble
         lost = f"{self.readings.lost} readings were not kept: {trouble}" if trouble else ""
-        away = f"the shared record cannot be reached: {self.sync.trouble}" if self.sync and self.sync.trouble else ""
-        odd = f"rejected from the share: {self.sync.strange}" if self.sync and self.sync.strange else ""
-        texts = (self.writer_thread.trouble, lost, self._not_restored, away, self._set_aside, odd)
+        texts = (self.writer_thread.trouble, lost, self._not_restored, self.sharing.trouble, self._set_aside)
         return " · ".join(filter(None, texts))
 
     @property
@@ -124,7 +109,8 @@ class Recording:
         watch.on_reading.append(self.readings.put)
         watch.on_unchanged.append(self._unchanged)
         watch.notices.append(lambda: self.trouble)
-        self.on_news = watch.decide_soon
+        self.sharing.on_news = watch.decide_soon
+        self.sharing.is_gone_without = lambda: watch.counted().withheld.unread is None
         last, row = self._restore(watch) if self.resumed else (self.clock.now(), 0)
         self.clock.not_before(last)
         watch.resume_from(last, away=self.resumed)
@@ -186,8 +172,7 @@ class Recording:
         except (OSError, ValueError) as error:
             raise Refused(f"not recorded, so it does not count: {error}") from None
         self.record.counts(entry, line)
-        if self.on_news:
-            self.on_news()
+        self.sharing.on_news()
 
     async def _signer(self, person: Person) -> Signer | None:
         """The person's key: what the plan names, in the agent or in the file given. None: nothing is signed with a key."""
@@ -203,62 +188,7 @@ class Recording:
                     return None  # the agent may hold it later
         return self._signers[person.id]
 
-    # -- background --------------------------------------------------------------------------------------------
-
-    async def run(self) -> None:
-        """Take in what other cockpits write to the record, and share it where it is shared, until cancelled."""
-        while True:
-            await asyncio.sleep(SHARE_S)
-            try:
-                await self.share()
-            except OSError as error:
-                log.warning("what others wrote to the record cannot be read: %s", error)
-
-    async def share(self) -> None:
-        """Take in once what others wrote: others on this machine, and in the shared store, if there is one."""
-        reached = self.sync is not None and await self._round()
-        if self.take_in(reached=reached) and self.on_news:
-            self.on_news()
-
-    def take_in(self, *, reached: bool) -> bool:
-        """Take in what is here of others, and note what is known to be missing; whether there was anything. Raises OSError.
-
-        `reached`: all that they have written so far could be seen.
-        """
-        news = self.record.take_in(self.clock.now() if reached else None, self.clock.speed)
-        if self.sync is None:
-            noted = self.record.lines_missing
-            return (
-                self.record.note_missing(None, noted.unread if noted and noted.unread else self.left_share) or news > 0
-            )
-        announced = self.sync.missing
-        return self.record.note_missing(announced if self.sync.read or announced else None, self._unread()) or news > 0
-
-    def _unread(self) -> datetime | None:
-        """Since when the share has not been read, once that is long enough to hold for it; None while it is read."""
-        assert self.sync is not None
-        now = self.clock.now()
-        if self.left_share is not None:
-            return self.left_share
-        if self.sync.read:
-            self._read_at = now
-            return None
-        self._read_at = since = self._read_at or self.record.looked or self.started_at
-        return since if now - since >= UNREAD_AFTER * max(1.0, self.clock.speed) else None
-
-    async def _round(self) -> bool:
-        """Whether a round with the store went well. One that hangs says so, and no other begins until it has ended."""
-        assert self.sync is not None
-        round_ = asyncio.ensure_future(in_thread(self.sync.once))
-        try:
-            while not (await asyncio.wait({round_}, timeout=NO_ANSWER_S))[0]:
-                self.sync.trouble = f"no answer for {NO_ANSWER_S:g} s"
-                self.take_in(reached=False)
-                if self.on_news:
-                    self.on_news()
-            return await round_
-        finally:
-            round_.cancel()
+    # -- its end -------------------------------------------------------------------------------------------------------
 
     def anchor(self, where: str) -> str:
         """Note the head as published to `where`; its hash. Waits for the disk. Raises OSError."""
@@ -274,13 +204,7 @@ class Recording:
             log.error("the record was not closed: %s", error)
             self._not_closed = f"the record was not closed: {error}"
         self.readings.close()
-        if self.sync is not None:
-            try:
-                within(LAST_PUSH_S, self.sync.once)
-            except TimeoutError:
-                log.warning(
-                    "the last entries are not in the shared record: it does not answer. The next session shares them"
-                )
+        self.sharing.close()
 
 
 def restore_board(board: Board, kept: Iterable[Taken], record: Record) -> None:
@@ -320,7 +244,7 @@ async def recording(
     except (OSError, ValueError, sqlite3.Error) as error:
         raise CannotRecord(f"the record cannot be written: {error}") from None
     made.key_file = key_file
-    running = asyncio.create_task(made.run(), name="record")
+    running = asyncio.create_task(made.sharing.run(), name="record")
     try:
         yield made
     finally:
@@ -349,15 +273,12 @@ def _open(
             raise
         raise CannotRecord(f"the share cannot be used: {error}") from None
     folder = found.folder
-    sync = None
     writer = writer_name(who or "cockpit")
     earlier = started_at(folder)
-    own, left = marked_sessions(line for _, line in folder.lines()), None
+    own = marked_sessions(line for _, line in folder.lines())
     if earlier is not None:
         before = lines_of(folder.chains(), set(own))
-        last = max((line.entry.ts for line in before), default=earlier)
-        clock.not_before(last)
-        left = last if found.left else None
+        clock.not_before(max((line.entry.ts for line in before), default=earlier))
     body: dict[str, Any] = {
         "plan": plan.name,
         "plan_digest": folder.keep_plan(text),
@@ -383,23 +304,11 @@ def _open(
         record = PersistedRecord(
             writer_thread, lambda: Actor("cockpit"), rehearsal=rehearsal, claimed_because=claimed_because
         )
+        sharing = _shared(found, record, journal, clock, earlier or now, store)
     except BaseException:
         writer_thread.close()
         readings.close()
         raise
-    if store is not None:
-        noted = record.lines_missing
-        names = noted.names if noted else ()
-        sync = Sync(
-            folder.journal,
-            store,
-            [journal.writer],
-            lambda: journal.size,
-            journal.record,
-            known=found.known,
-            missing=names,
-        )
-        sync.trouble = found.silent or found.unclaimed
     return Recording(
         folder,
         writer_thread,
@@ -407,8 +316,37 @@ def _open(
         readings,
         clock,
         earlier or now,
-        sync=sync,
+        sharing,
         resumed=earlier is not None,
         earlier=tuple(earlier_steps(plan.name, root, but=folder)),
-        left_share=left,
     )
+
+
+def _shared(
+    found: Located,
+    record: PersistedRecord,
+    journal: Journal,
+    clock: WatchClock,
+    started_at: datetime,
+    store: Store | None,
+) -> RecordSharing:
+    """What this session takes in of others; what it may lack from its start on is noted before anything else is."""
+    sync = None
+    if store is not None:
+        noted = record.lines_missing
+        sync = Sync(
+            found.folder.journal,
+            store,
+            [journal.writer],
+            lambda: journal.size,
+            journal.record,
+            known=found.known,
+            missing=noted.names if noted else (),
+            mark=found.mark,
+            left=found.left,
+        )
+        sync.trouble = found.silent or found.unclaimed
+    sharing = RecordSharing(record, clock, started_at, sync, left=found.left, mark=found.mark)
+    if found.left:
+        sharing.take_in(reached=False)
+    return sharing

@@ -85,6 +85,10 @@ class PersistedRecord(Record):
         super().append(entry)
         self._writer_thread.submit(Draft(Type.NOTE, {"kind": COUNTS, "line": line.hash}), held=True)
 
+    def note(self, kind: str, fields: Mapping[str, str]) -> None:
+        """Keep a note that is no entry."""
+        self._writer_thread.submit(Draft(Type.NOTE, {"kind": kind, **fields}), held=True)
+
     def note_missing(self, announced: Sequence[MissingLines] | None, unread: datetime | None = None) -> bool:
         """Note which lines of others are known to be missing now, where that changed: those that a share announces, those that
         were here before, and those that others had read; whether it changed.

@@ -5,7 +5,7 @@ Everything deciding is given comes through `Provenance.entry`, so that no entry 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,7 +20,7 @@ from cockpit.journal.entry import Line, Type
 from cockpit.journal.machine import is_marked
 from cockpit.journal.signed_text import personal_signature
 from cockpit.journal.ssh.sshsig import SshError
-from cockpit.journal.validity import TOOK_IN
+from cockpit.journal.validity import SHARED_IN, TOOK_IN
 from probes.frozen import frozen
 
 LATE = "it arrived long after the time it is dated, while this cockpit was watching the shared record"
@@ -157,6 +157,20 @@ def receipts(chains: Iterable[Chain], lines: Iterable[Line]) -> dict[str, dateti
                 found[new.hash] = moment(body["at"]) if "at" in body else line.entry.ts
                 reached[writer] = upto
     return found
+
+
+def share_mark(chains: Iterable[Chain], sessions: Collection[str]) -> str:
+    """The object by which some sessions know their share again, as their newest note says; empty where they know of none."""
+    found = []
+    for chain in chains:
+        session: _Session | None = None
+        for line in chain.lines:
+            if line.entry.type is Type.OPEN:
+                session = _opened(line, sessions.__contains__)
+            name = line.entry.body.get("object") if line.entry.body.get("kind") == SHARED_IN else None
+            if name and session and session.own and session.verifier and _signed(session.verifier, line):
+                found.append((line.entry.ts, str(name)))
+    return max(found, default=(None, ""), key=lambda each: each[0])[1]
 
 
 def cut_off(chains: Iterable[Chain], lines: Iterable[Line]) -> dict[str, str]:

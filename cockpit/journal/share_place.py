@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from cockpit.journal.record_claims import claim_record, claimed_record
 from cockpit.journal.shared_store import MAX_FETCHED, Part, Store, StoreUnreachable
@@ -24,8 +24,10 @@ LOOKS = 5
 class SharePlace:
     """A store as the place of one record. Every method raises StoreUnreachable where nothing of it may be put there."""
 
-    def __init__(self, store: Store, record: str, *, known: bool) -> None:
-        """`known`: whether the store is known to hold lines of this record; else it is asked before anything is pushed."""
+    def __init__(self, store: Store, record: str, *, known: bool, mark: str = "", left: bool = False) -> None:
+        """`known`: whether the store is known to hold lines of this record; else it is asked before anything is pushed.
+        `mark`: an object that was in it before; empty where none is known, and then `left` says whether it is another store.
+        """
         self._store = store
         self._record = record
         self._known = self._settled = known
@@ -34,6 +36,25 @@ class SharePlace:
         """Why nothing is shared there any more; empty where it is."""
         self._empty: Counter[str] = Counter()
         """By record that the store was found to be for: how often nothing of it was there."""
+        self._there: Collection[str] = {mark} if mark else ()
+        """Names of what was in it when it was last the share of this record."""
+        self.left = left
+        """Whether nothing is in it of what was: what others stated there before is not known, whatever is put there now."""
+
+    def recognise(self, names: Collection[str]) -> None:
+        """`names`: of all that is in it now."""
+        if self._there:
+            self.left = not any(name in names for name in self._there)
+        if names and not self.left:
+            self._there = names
+
+    def holds(self, name: str) -> bool:
+        """Whether it was in it when it was last the share of this record."""
+        return name in self._there
+
+    def settle_here(self) -> None:
+        """From now on this is the share, whatever was in it before: somebody goes on without that."""
+        self._there, self.left = (), False
 
     def look(self) -> None:
         """Before anything is pushed: two records in one place would be in each other's way."""

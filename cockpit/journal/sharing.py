@@ -75,6 +75,8 @@ class Sync:
         *,
         known: bool = True,
         missing: Iterable[str] = (),
+        mark: str = "",
+        left: bool = False,
     ) -> None:
         """`own`: the writers whose chains are pushed, and never fetched. `record`: the id of the record; by default whatever
         the others say.
@@ -82,8 +84,9 @@ class Sync:
         `size`: how much of a chain that is pushed counts, in bytes: a full disk takes back what lies behind. -1: all of it.
         `known`: whether the store is known to hold lines of this record; else it is asked before anything is pushed.
         `missing`: names of objects of others that were there before, and whose lines were not here yet.
+        `mark`, `left`: see `SharePlace`.
         """
-        self._place = SharePlace(store, record, known=known)
+        self.place = SharePlace(store, record, known=known, mark=mark, left=left)
         self._size = size
         self._journal = journal
         self._store = store
@@ -113,6 +116,13 @@ class Sync:
         """Lines of others that the store announced and that are not here, for each writer."""
         return tuple(each.missing for _, each in sorted(self._announced.copy().items()) if each.missing is not None)
 
+    def mark(self, before: str) -> str:
+        """An object by which this share is known again: `before` while that is in it, else one of this cockpit's own; empty while
+        there is none.
+        """
+        own = sorted(name for writer in self._own for name in self._agreed.get(writer, _Agreed()).parts)
+        return before if self.place.holds(before) else next(filter(self.place.holds, own), "")
+
     def once(self) -> bool:
         """Push and fetch what is missing on either side; whether all went well, else `trouble` says why. Never raises."""
         try:
@@ -140,9 +150,11 @@ class Sync:
 
     def _round(self) -> None:
         self.read = False
-        self._place.look()
+        self.place.look()
         there: dict[str, list[Part]] = {writer: [] for writer in self._own}
-        for part in sorted(self._store.parts(), key=lambda part: part.name):
+        found = self._store.parts()
+        self.place.recognise(frozenset(part.name for part in found))
+        for part in sorted(found, key=lambda part: part.name):
             there.setdefault(part.writer, []).append(part)
         self._strange = {}
         for writer in self._announced:
@@ -153,7 +165,7 @@ class Sync:
             try:
                 self._share(writer, there[writer])
                 if self._agreed[writer].parts:
-                    self._place.settle()
+                    self.place.settle()
             except StoreUnreachable as error:
                 self._failed[writer] = self._failed.get(writer, 0) + 1
                 away.append(str(error))

@@ -21,6 +21,8 @@ WATCHING = "watching"
 """Kind of the note that a session began to watch."""
 UNCHANGED = "stood"
 """Kind of the note that a decision changed nothing."""
+SHARED_IN = "shared_in"
+"""Kind of the note of an object by which a session knows its share again."""
 LONGEST_REASON = 160
 LONGEST_NAME = 200
 """Characters of an id, a digest or a name."""
@@ -131,5 +133,6 @@ _NOTES: Mapping[str, Mapping[str, _Reader]] = {
     COUNTS: {"line!": as_hash},
     WATCHING: {"since!": moment, "readings": _is(int)},
     UNCHANGED: {"at!": moment},
+    SHARED_IN: {"object!": _name},
     "clock_went_back": {"from!": moment, "to!": moment},
 }

@@ -66,7 +66,7 @@ async def test_on_another_machine_it_is_stated_in_the_record_that_is_shared(
         terminal = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
         kept.attach(terminal)
         await Desk(terminal, kept, "ada").vote("purge", "go")
-        await kept.share()
+        await kept.sharing.share()
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "second"))
         context = MigrationContext(plan, Migration("", "docs", "", ()), LiveOptions(), "ada@there", clock)
         options = PhaseOptions(PhaseName.PURGE, who="ada", key=str(key))
@@ -77,7 +77,7 @@ async def test_on_another_machine_it_is_stated_in_the_record_that_is_shared(
         shared = await with_shared_record(context, replace(options, share=str(share)))
         assert missing(plan, "purge", clock.now(), shared.record, "ada") == []
         made = await state(context, shared, shown, WHY, session)
-        await kept.share()
+        await kept.sharing.share()
         uses = terminal.record.all(GateUsed)
     assert [(use.by, use.gate) for use in uses] == [("ada", "purge")]
     assert made.by == "ada"
@@ -134,7 +134,7 @@ async def test_votes_that_a_purge_was_begun_with_begin_no_other(
         assert missing_to_resume(plan, "purge", clock.now()) == []
         with pytest.raises(runs.NotApproved, match="needs 1 more GO vote"):
             await state(context, options, shown, WHY, session)
-        await kept.share()
+        await kept.sharing.share()
         with pytest.raises(Refused, match="needs 1 more GO vote"):
             await desk.migrate(WHY, shown.line, "purge")
         assert opening(context, options, shown).stands, "nothing was begun by it yet"

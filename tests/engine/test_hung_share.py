@@ -13,7 +13,7 @@ from support.plans.signing_plan import signing_plan
 from support.waiting import at_last, until
 
 from cockpit.decide.events import PhaseBegan
-from cockpit.engine import recording as module
+from cockpit.engine import record_sharing as module
 from cockpit.engine import share_at_start
 from cockpit.engine.clock import SessionClock
 from cockpit.engine.recording import recording
@@ -171,5 +171,5 @@ async def test_a_record_that_never_was_shared_lacks_nothing(tmp_path: Path) -> N
     plan, root = signing_plan(tmp_path), tmp_path / "records"
     for _ in range(2):
         async with recording(plan, SessionClock(), who="ada", root=root) as kept:
-            await kept.share()
+            await kept.sharing.share()
             assert kept.record.lines_missing is None

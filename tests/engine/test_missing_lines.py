@@ -19,8 +19,9 @@ from cockpit.decide.next_action import next_for
 from cockpit.decide.states import Check, Word
 from cockpit.decide.withheld import GO_WITHOUT, MISSING
 from cockpit.engine.ports import Refused
+from cockpit.engine.record_sharing import UNREAD_AFTER
 from cockpit.engine.recorded import record_in
-from cockpit.engine.recording import UNREAD_AFTER, recording
+from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.heads_of_others import LOOKS
 from cockpit.journal.shared_store import DirectoryStore
@@ -73,11 +74,11 @@ async def test_what_was_announced_once_holds_when_it_is_taken_out(
         assert to.watch.situation.withheld.names == (taken,)
     root, share = to.kept.folder.path.parent, DirectoryStore(tmp_path / "share")
     async with recording(to.plan, to.clock, who="ada", root=root, store=share) as again:
-        await again.share()
+        await again.sharing.share()
         assert again.record.lines_missing is not None
         assert again.record.lines_missing.names == (taken,), "the next session knows of it"
         bob.sync.once()  # his cockpit puts there what was taken out
-        await again.share()
+        await again.sharing.share()
         assert again.record.missing == ()
 
 
@@ -158,12 +159,12 @@ async def test_an_empty_folder_in_the_place_of_a_drive_is_a_share_that_is_away(t
     (tmp_path / "share").mkdir()
     async with victim(tmp_path, DirectoryStore(tmp_path / "share")) as to:
         looks(to)
-        assert to.kept.sync is not None
-        assert to.kept.sync.read
+        assert to.kept.sharing.sync is not None
+        assert to.kept.sharing.sync.read
         (tmp_path / "share").rename(tmp_path / "unmounted")
         (tmp_path / "share").symlink_to(other)
         looks(to)
-        assert not to.kept.sync.read
+        assert not to.kept.sharing.sync.read
         assert "mounted" in to.kept.trouble
 
 

@@ -163,7 +163,7 @@ async def test_no_field_of_another_raises_anywhere(value: Any, tmp_path: Path, m
 async def test_no_object_in_a_share_raises_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = DirectoryStore(tmp_path / "share")
     async with victim(tmp_path, store) as to:
-        sync = to.kept.sync
+        sync = to.kept.sharing.sync
         assert sync is not None
         with monkeypatch.context() as other:
             other.setenv("XDG_STATE_HOME", str(tmp_path / "another machine"))

@@ -175,7 +175,7 @@ async def test_two_operators_see_each_other_within_three_seconds_and_offline_wor
             if who == "ada":
                 kept.record.append(PhaseBegan(clock.now(), Phase.PRE_DEPLOY))
                 await asyncio.to_thread(kept.anchor, "bob")  # waits until all said before is on the disk
-            await kept.share()
+            await kept.sharing.share()
             watch = watch_of(plan, kept, clock)
             watch.tick()
             desks.append((watch, Desk(watch, kept, who), kept))
@@ -190,14 +190,14 @@ async def test_two_operators_see_each_other_within_three_seconds_and_offline_wor
         place.rename(tmp_path / "away")
         (tmp_path / "shared").write_text("no folder")
         await bob_says.retract("seed")
-        await bob_keeps.share()
+        await bob_keeps.sharing.share()
         assert "cannot be reached" in bob.notice
         assert len(ada.record.all(SignOff)) == 2
         (tmp_path / "shared").unlink()
         (tmp_path / "away").rename(place)
         await until(lambda: len(ada.record.all(SignOff)) >= 3)
         await asyncio.to_thread(lambda: None)
-        assert bob_keeps.sync is not None
+        assert bob_keeps.sharing.sync is not None
         ada.tick()
         assert state(ada, "seed") is Check.PENDING
     for who in ("ada", "bob"):
@@ -210,13 +210,13 @@ async def test_a_sign_off_that_nobody_signed_does_not_count_where_the_plan_asks_
     plan, clock = signing_plan(tmp_path), SessionClock()
     place = tmp_path / "shared"
     async with recording(plan, clock, who="ada", root=tmp_path / "ada", store=DirectoryStore(place)) as ada:
-        await ada.share()
+        await ada.sharing.share()
         async with recording(plan, clock, who="bob", root=tmp_path / "bob", store=DirectoryStore(place)) as bob:
             forged = SignOff(clock.now(), "restore", "ada", "on_call", "in 11 minutes", plan.digest)
             bob.record.append(forged)
             async with asyncio.timeout(LAST_RESORT_S):
                 while not ada.record.all(SignOff):
-                    await asyncio.gather(bob.share(), ada.share())
+                    await asyncio.gather(bob.sharing.share(), ada.sharing.share())
                     await turns()
         (taken,) = ada.record.all(SignOff)
         assert taken.key == ""

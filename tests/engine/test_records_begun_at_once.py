@@ -18,7 +18,7 @@ from support.records.short_record import make_folder, open_journal
 from support.waiting import LAST_RESORT_S, until
 
 from cockpit.decide.events import PhaseBegan
-from cockpit.engine import recording as module
+from cockpit.engine import record_sharing as module
 from cockpit.engine import share_at_start
 from cockpit.engine.recording import CannotRecord, recording
 from cockpit.journal import share_place
@@ -127,7 +127,7 @@ async def test_who_was_outdone_before_its_first_line_was_shared_shares_none(
 ) -> None:
     """It claimed, and hung until another took the place."""
     async with recording(plan, HandClock(), who="ada", root=tmp_path / "slow", store=share) as slow:
-        assert slow.sync is not None
+        assert slow.sharing.sync is not None
         assert claimed_record(share) == slow.folder.id
         claim_record(share, "20260301T220007Z-signing", over=slow.folder.id)
         await until(lambda: "20260301T220007Z-signing, of which nothing is there yet" in slow.trouble, "it says so")

@@ -12,7 +12,7 @@ from support.records.short_record import make_folder
 from support.waiting import until
 
 from cockpit.decide.events import PhaseBegan
-from cockpit.engine import recording as module
+from cockpit.engine import record_sharing as module
 from cockpit.engine.recording import CannotRecord, Recording, recording
 from cockpit.journal.record_claims import claim_record
 from cockpit.journal.share_place import records_in

@@ -52,8 +52,8 @@ class Bob:
 
 def looks(to: Victim) -> None:
     """Ada's cockpit, once."""
-    assert to.kept.sync is not None
-    to.kept.sync.once()
+    assert to.kept.sharing.sync is not None
+    to.kept.sharing.sync.once()
     to.takes_in()
 
 
@@ -164,7 +164,7 @@ async def test_what_this_machine_had_seen_and_was_cut_off_holds_for_who_looks_la
     async with recording(
         to.plan, to.clock, who="ada", root=to.kept.folder.path.parent, name=to.kept.folder.id
     ) as again:
-        again.take_in(reached=False)
+        again.sharing.take_in(reached=False)
         assert any("had seen more of them" in line for line in again.record.missing)
 
 

@@ -129,7 +129,7 @@ async def seats(world: Rehearsal, plan: Plan, tmp_path: Path, keys: Mapping[str,
             kept = await stack.enter_async_context(
                 recording(plan, world.clock, who=who, root=tmp_path / who, store=store, key_file=key)
             )
-            await kept.share()
+            await kept.sharing.share()
             clients = Clients(AwsOptions(plan.target.region, account=plan.target.account))
             source = LiveSource(plan, clients, world.clock, {})
             watch = Watch(plan, source, world.clock, kept.record, kept.started_at)

@@ -204,7 +204,7 @@ async def test_what_came_from_another_machine_comes_when_it_was_taken_in(tmp_pat
         ada.attach(watch)
         watch.tick()
         await written(ada)
-        await ada.share()
+        await ada.sharing.share()
         async with recording(plan, ahead, who="bob", root=tmp_path / "bob", store=place) as bob:
             clock.time += timedelta(seconds=5)
             far = Watch(plan, NoSource(), ahead, bob.record, bob.started_at)
@@ -215,7 +215,7 @@ async def test_what_came_from_another_machine_comes_when_it_was_taken_in(tmp_pat
             watch.tick()
             clock.time += timedelta(seconds=30)
             for _ in range(100):
-                await asyncio.gather(bob.share(), ada.share())
+                await asyncio.gather(bob.sharing.share(), ada.sharing.share())
                 if len(ada.record.all(SignOff)) == 2:
                     break
             watch.tick()

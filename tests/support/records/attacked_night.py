@@ -88,8 +88,8 @@ class Night:
                 to.clock.time += timedelta(minutes=1)
         to.clock.time += timedelta(seconds=1)
         assert self.from_bob.once()
-        if to.kept.sync is not None:
-            to.kept.sync.once()
+        if to.kept.sharing.sync is not None:
+            to.kept.sharing.sync.once()
         to.takes_in()
 
     def publish(self) -> None:

@@ -45,7 +45,7 @@ class Victim:
 
     def takes_in(self) -> None:
         """A look at the shared record, as `Recording.share` takes it."""
-        self.kept.take_in(reached=True)
+        self.kept.sharing.take_in(reached=True)
         self.tick()
 
     @property
