@@ -17,6 +17,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from support.older_server import older_server
 from support.silent_wire import Wire, wire_to
+from support.waiting import wait_until
 
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from probes.clients.clients import AwsOptions, Clients
@@ -322,6 +323,12 @@ async def test_a_role_of_the_application_at_its_connection_limit_is_exhausted(
     assert "role blinkered is at its CONNECTION LIMIT: 2 of 2" in reading.evidence.lines
 
 
+def until_the_login_has_left(admin: psycopg.Connection) -> None:
+    """The probe's trial login ends at once, and its slot is free when the server has noticed."""
+    count = "SELECT count(*) = 1 FROM pg_stat_activity WHERE usename = 'cockpit'"
+    wait_until(lambda: admin.execute(count).fetchone() == (True,), "the trial login is still there")
+
+
 @pytest.mark.parametrize(("application", "exhausted"), [("prisma", True), ("cockpit", False)])
 async def test_the_role_of_the_connection_string_counts_where_the_application_uses_it(
     clients: Clients, postgres_admin: psycopg.Connection, cockpit_dsn: str, application: str, exhausted: bool
@@ -330,6 +337,7 @@ async def test_the_role_of_the_connection_string_counts_where_the_application_us
     try:
         probe = PostgresPool(PostgresPoolParams(dsn=cockpit_dsn), clients)
         await probe.read(NOW)
+        until_the_login_has_left(postgres_admin)
         with psycopg.connect(cockpit_dsn, application_name=application):
             reading = await probe.read(NOW + LOGIN_EVERY)
     finally:
