@@ -72,9 +72,9 @@ class ProbeHistory:
         in_order = answers[-1] is reading  # another may have changed since when something was known, and nothing else
         return not (in_order and _same(merged, held) and merged.observed_at == held.observed_at)
 
-    def answered(self, data_at: datetime) -> Sequence[Reading]:
+    def answered(self, data_at: datetime) -> list[Reading]:
         """The differing answers about the data time of a sample, by the time of asking."""
-        return self.answers.get(data_at) or (self.samples[bisect_left(self.times, data_at)],)
+        return self.answers.get(data_at) or [self.samples[bisect_left(self.times, data_at)]]
 
     def polled(self, reading: Reading) -> None:
         if not self.polls or reading.observed_at > self.polls[-1].observed_at:
