@@ -17,6 +17,7 @@ from cockpit.decide.events import (
     Change,
     Decision,
     Entry,
+    LinesMissing,
     ObserverGap,
     PhaseBegan,
     PointOfNoReturn,
@@ -29,6 +30,7 @@ from cockpit.decide.events import (
     Waiver,
 )
 from cockpit.decide.states import State, StepState
+from cockpit.decide.time_doubt import CLOCKS_DIFFER
 from cockpit.journal.ssh.allowed_signers import public_of
 from cockpit.plan.model import Person, Phase
 from cockpit.plan.ssh_public_key import fingerprint
@@ -226,3 +228,30 @@ def test_a_waiver_and_a_dismissal_last_twelve_hours_at_most(longer: int, counts:
         [] if counts else ["a waiver", "a dismissal"]
     )
     assert (made.situation.verdict.latch is None) is counts
+
+
+@pytest.mark.parametrize("lasts", [None, 600])
+def test_while_lines_of_others_are_missing_a_dismissal_for_a_time_may_have_been_taken_back(lasts: int | None) -> None:
+    made = Scene(*CALM, LOUD).feed("0.9")
+    latch = made.situation.verdict.latch
+    assert latch is not None
+    until = made.now + timedelta(seconds=lasts) if lasts else None
+    made.say(Decision(made.now, "dismiss", "ann", "known", "", "on_call", "d1", latch.trips, until))
+    assert made.situation.verdict.latch is None
+    made.say(LinesMissing(made.now, ("2 lines of bob's cockpit are missing",)))
+    assert (made.situation.verdict.latch is not None) is bool(lasts)
+
+
+@pytest.mark.parametrize(("beyond", "counts"), [(0, True), (1, False)])
+@pytest.mark.parametrize("end", ["opened", "written"])
+def test_a_statement_may_be_dated_outside_its_session_by_as_much_as_clocks_differ(
+    end: str, beyond: int, counts: bool
+) -> None:
+    made = scene().begin(Phase.PRE_DEPLOY).feed("0x30")
+    off = CLOCKS_DIFFER + timedelta(seconds=beyond)
+    proof = Proof(key=KEYS["ann"], opened=START, written=made.now, received=made.now)
+    proof = replace(proof, **{end: made.now - off if end == "written" else made.now + off})
+    made.say(replace(vote("ann", "on_call", made.now), proof=proof))
+    assert [each.why for each in made.situation.not_counted] == (
+        [] if counts else ["it is dated outside the session it was made in"]
+    )

@@ -14,7 +14,7 @@ from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepBegan, Step
 from cockpit.decide.next_action import also, next_actions, next_for
 from cockpit.decide.situation import ServiceRelease
 from cockpit.decide.states import Word
-from cockpit.plan.model import Gate, Migration, Person, Phase, Poll, Step
+from cockpit.plan.model import Gate, Migration, Mode, Person, Phase, Poll, Step
 from cockpit.plan.step_action import EcsService, StepAction
 from probes.reading import Evidence
 
@@ -221,6 +221,13 @@ def test_fixing_forward_begins_with_what_tripped_and_names_its_cause_until_it_is
     assert scene.situation.verdict.cause == cause != ""
     scene.feed("0x4")
     assert "fix what tripped" not in next_for(scene.situation, "primary").what
+
+
+def test_the_cause_is_what_is_enforced_and_fails() -> None:
+    shadow = trigger("shadow", "m.running < 9", mode=Mode.SHADOW)
+    assert Scene(*CALM, shadow).feed("0").situation.verdict.cause == ""
+    scene = Scene(*CALM, shadow, success("some", "m.rate < 0.01")).feed("0.02")
+    assert "2.0 %" in scene.situation.verdict.cause
 
 
 def test_after_a_rollback_what_it_left_unrecorded_comes_before_a_step_of_the_runbook() -> None:

@@ -111,6 +111,7 @@ def test_what_is_prepared_before_the_window_is_no_part_of_the_night() -> None:
     found = at(20, made, began("bucket", 0))
     assert found.end == at(20, of(*DIAMOND), began("bucket", 0)).end
     assert (of_step(found, "today").starts, of_step(found, "today").late) == (None, minutes(20))
+    assert of_step(at(-20, made), "today").late is None
 
 
 def test_a_step_without_an_estimate_makes_the_end_a_lower_bound() -> None:

@@ -8,6 +8,7 @@ import pytest
 from decide.scene import CALM, START, STEP, Scene, at, blind, probe, reading, seconds, success, trigger
 
 from cockpit.decide.limits import ZERO, Limits, limits_of
+from cockpit.decide.readings import Readings
 from cockpit.decide.states import State, Word
 from probes.reading import Reading, Reason, Unknown
 
@@ -301,3 +302,24 @@ def test_prometheus_keep_firing_for_is_clear_for() -> None:
     scene = Scene(rule, CALM[0]).feed("0.2x5 0x20")
     assert scene.state("errors") is State.RECOVERING
     assert scene.feed("0").state("errors") is State.CLEAR
+
+
+@pytest.mark.parametrize(
+    ("gaps", "since", "watched"),
+    [
+        ([(0, 60)], 60, 120),
+        ([(0, 60)], 59, 59),
+        ([(70, 130)], 60, 70),
+        ([(119, 180)], 60, 119),
+        ([(120, 180)], 60, 120),
+        ([(70, 115)], 60, 120),
+        ([(70, 116)], 60, 70),
+        ([(0, 60), (62, 64), (70, 130)], 61, 70),
+    ],
+)
+def test_a_live_probe_is_watched_until_the_cockpit_no_longer_does_for_longer_than_three_intervals(
+    gaps: list[tuple[float, float]], since: float, watched: float
+) -> None:
+    readings = Readings({"m": probe("m")})
+    readings.gaps = [(at(began), at(ended)) for began, ended in gaps]
+    assert readings.watched_until("m", at(since), at(120)) == at(watched)
