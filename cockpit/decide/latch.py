@@ -120,13 +120,9 @@ def _as_named(trip: Trip, named: Iterable[datetime]) -> Trip:
 
 def _majors(judged: Sequence[Judged], shown: Sequence[Cause], answers: _Answers) -> Iterator[Cause]:
     """Majors that are TRIPPED and seen at this moment, two at least: one alone is not enough. The record keeps them."""
-    newest = {
-        each.criterion.id: each.trips[-1]
-        for each in judged
-        if each.criterion.enforced and each.criterion.severity is Severity.MAJOR and each.trips
-    }
-    seen = [each.criterion.id for each in judged if each.status.state is State.TRIPPED and each.status.unknown is None]
-    together = [Cause(newest[id_].since, id_, newest[id_].first) for id_ in seen if id_ in newest]
+    newest = {each.criterion.id: each.trips[-1] for each in judged if _is_major(each) and each.trips}
+    seen = [each.criterion.id for each in judged if tripped_major(each)]
+    together = [Cause(newest[id_].since, id_, newest[id_].first) for id_ in seen]
     for cause in shown:  # what the data say of a major that was shown
         trip = newest.get(cause.trigger)
         if trip is not None and trip.since == cause.since:
@@ -137,6 +133,15 @@ def _majors(judged: Sequence[Judged], shown: Sequence[Cause], answers: _Answers)
     begins = sorted(cause.since for cause in together)[1]
     if any(answers.left_open(cause) is not None for cause in together):
         yield from (replace(cause, latched=max(begins, cause.since)) for cause in together)
+
+
+def _is_major(each: Judged) -> bool:
+    return each.criterion.enforced and each.criterion.severity is Severity.MAJOR
+
+
+def tripped_major(each: Judged) -> bool:
+    """Whether it is one of the majors of which two call for a rollback, whatever was decided on its trip."""
+    return _is_major(each) and bool(each.trips) and each.status.state is State.TRIPPED and each.status.unknown is None
 
 
 def _shown(judged: Sequence[Judged], record: Counted) -> Iterator[Cause]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from cockpit import formatting
 from cockpit.decide.criterion import Judged, shown_since
 from cockpit.decide.events import Change, Decision
-from cockpit.decide.latch import Standing
+from cockpit.decide.latch import Standing, tripped_major
 from cockpit.decide.obstacles import Judgement, Obstacle, Urgency, cause, deploy_gates, obstacles, reasons, worded_cause
 from cockpit.decide.situation import Badge, CriterionStatus, Latch, PathStep, Verdict
 from cockpit.decide.states import Check, State, Word
@@ -162,28 +162,15 @@ def _turns_in(judgement: Judgement) -> timedelta | None:
     """When a rollback is called for if nothing changes: by a critical trigger, or by the second of two major ones."""
     if judgement.before_deployment:
         return None
-    counted = [each for each in judgement.judged if each.criterion.enforced and _may_trip(each, judgement)]
-    left = [(each.criterion.severity, each.status.trips_in) for each in counted]
-    criticals = [soon for severity, soon in left if severity is Severity.CRITICAL and soon is not None]
-    majors = [soon for severity, soon in left if severity is Severity.MAJOR and soon is not None]
-    majors += [timedelta(0)] * sum(
-        each.criterion.severity is Severity.MAJOR and each.status.state is State.TRIPPED and each.status.unknown is None
-        for each in counted
-    )
-    return min([*criticals, *sorted(majors)[1:2]], default=None) if any(soon is not None for _, soon in left) else None
-
-
-def _may_trip(each: Judged, judgement: Judgement) -> bool:
-    """Not what was there before the cutover, nor while it is waived or dismissed until later."""
-    if each.pre_existing or Badge.WAIVED in each.status.badges:
-        return False
-    trips_at = judgement.now + (each.status.trips_in or timedelta(0))
-    return not any(
-        decision.until is not None
-        and decision.until > trips_at
-        and any(answer.subject == each.criterion.id for answer in decision.answers or ())
-        for decision in judgement.stands.dismissals
-    )
+    left: dict[Severity, list[timedelta]] = {severity: [] for severity in Severity}
+    for each in judgement.judged:
+        # What was there before the cutover does not trip, and what trips under a waiver does not count. A dismissal ends no later
+        # than its trigger is clear, so it answers nothing that is only breaching.
+        if each.criterion.enforced and not each.pre_existing and Badge.WAIVED not in each.status.badges:
+            left[each.criterion.severity] += [each.status.trips_in] if each.status.trips_in is not None else []
+    majors = sorted(left[Severity.MAJOR])
+    second = majors[:1] if any(tripped_major(each) for each in judgement.judged) else majors[1:2]
+    return min([*left[Severity.CRITICAL], *second], default=None)
 
 
 def _newest(stands: Standing) -> str:

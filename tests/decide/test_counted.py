@@ -250,7 +250,7 @@ def test_a_statement_may_be_dated_outside_its_session_by_as_much_as_clocks_diffe
     made = scene().begin(Phase.PRE_DEPLOY).feed("0x30")
     off = CLOCKS_DIFFER + timedelta(seconds=beyond)
     proof = Proof(key=KEYS["ann"], opened=START, written=made.now, received=made.now)
-    proof = replace(proof, **{end: made.now - off if end == "written" else made.now + off})
+    proof = replace(proof, opened=made.now + off) if end == "opened" else replace(proof, written=made.now - off)
     made.say(replace(vote("ann", "on_call", made.now), proof=proof))
     assert [each.why for each in made.situation.not_counted] == (
         [] if counts else ["it is dated outside the session it was made in"]

@@ -320,3 +320,33 @@ def test_changes_of_criteria_items_and_gates_are_told_too() -> None:
 def test_a_verdict_is_the_same_however_often_it_is_asked_for() -> None:
     scene = Scene(*CALM, ERRORS, probes=(probe("m"),)).feed("0x9 0.2")
     assert scene.tick().situation == scene.tick().situation
+
+
+# -- what comes next -------------------------------------------------------------------------------------------------
+
+
+def two(severity: Severity) -> Scene:
+    """One that trips at once and one that takes 30 s, both tripped and dismissed for ten minutes; then the second is clear."""
+    slow = trigger("slow", "m.running < 1", severity=severity, hold_for=30, clear_for=0, min_samples=1)
+    scene = Scene(success("fine", "n.ok"), trigger("quick", "m.rate > 0.05", severity=severity), slow)
+    for running in (0, 0, 0, 2):
+        scene.now += STEP
+        scene.board.add("n", reading(scene.now))
+        scene.give(rate=0.2, running=running)
+        if (latch := scene.situation.verdict.latch) is not None and running == 0:
+            until = scene.now + seconds(600)
+            scene.say(Decision(scene.now, "dismiss", "ann", "known", "", "backup", "d1", latch.trips, until))
+    assert (scene.word, scene.state("quick"), scene.state("slow")) == (Word.HOLD, State.TRIPPED, State.CLEAR)
+    return scene
+
+
+@pytest.mark.parametrize("severity", [Severity.CRITICAL, Severity.MAJOR])
+def test_a_dismissal_hides_no_rollback_that_comes_of_a_trigger_breaching_anew(severity: Severity) -> None:
+    scene = two(severity)
+    seen = []
+    for _ in range(3):
+        scene.now += STEP
+        scene.board.add("n", reading(scene.now))
+        scene.give(rate=0.2, running=0)
+        seen.append((scene.word, scene.situation.verdict.turns_in))
+    assert seen == [(Word.HOLD, seconds(30)), (Word.HOLD, seconds(15)), (Word.ROLLBACK, None)]
