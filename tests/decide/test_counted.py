@@ -255,3 +255,10 @@ def test_a_statement_may_be_dated_outside_its_session_by_as_much_as_clocks_diffe
     assert [each.why for each in made.situation.not_counted] == (
         [] if counts else ["it is dated outside the session it was made in"]
     )
+
+
+@pytest.mark.parametrize(("key", "counts"), [("", True), (KEYS["ann"], True), (KEYS["bob"], False)])
+def test_in_a_rehearsal_what_is_stated_here_needs_no_signature_but_a_wrong_one_is_none(key: str, counts: bool) -> None:
+    made = Scene(*CALM, items=(ITEM,), people=PEOPLE, record=Record(rehearsal=True)).feed("0")
+    made.say(signed(SignOff(made.now, "vpn", "ann", "on_call", "seen", "d1"), key, own=True))
+    assert (made.situation.not_counted == ()) is counts

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 from decide.scene import Scene, at, probe, reading, seconds, success, trigger
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cockpit.decide.events import Decision, Occurrence, Proof
 from cockpit.decide.situation import Latch
@@ -81,6 +83,37 @@ def test_what_two_probes_say_together_is_known_since_both_said_so_at_one_moment(
     assert trip.since == at(62)
 
 
+RULES = (
+    ERRORS,
+    trigger("run", "m.rate > 0.05", hold_for=120, stale_after=None, gap_tolerance=None),
+    trigger("many", "m.rate > 0.05", within=180, at_least=0.5, stale_after=None, gap_tolerance=None),
+    success("few", "m.rate <= 0.05", hold_for=120, stale_after=None, gap_tolerance=None),
+)
+LOOKBACK = 4
+CORRECTED = st.tuples(st.integers(0, 3), st.integers(0, 3))
+"""How far a rate moves, on its side of the limit, and what is counted beside it, by answer."""
+
+
+@settings(max_examples=20)
+@given(st.lists(st.booleans(), min_size=4, max_size=12), st.lists(CORRECTED, min_size=12, max_size=12))
+def test_corrections_with_which_all_comes_out_as_before_move_nothing(
+    bad: list[bool], by: list[tuple[int, int]]
+) -> None:
+    """Not a state, nor since when, nor what calls for a rollback and what was decided on it."""
+    plain, corrected = watched(*RULES), watched(*RULES)
+    for minute, (moved, running) in enumerate(by[: len(bad)]):
+        rates = [(60 * n, 0.2 if bad[n] else 0.01) for n in range(max(0, minute - LOOKBACK), minute + 1)]
+        answered(plain, *rates)
+        answered(corrected, *((end, rate * (1 + moved)) for end, rate in rates), running=running)
+        one, other = (
+            (scene.word, scene.situation.verdict.latch, [(c.state, c.ok_since) for c in scene.situation.criteria])
+            for scene in (plain, corrected)
+        )
+        assert one == other
+        if moved == 0 and plain.situation.verdict.latch is not None:
+            dismissed(plain), dismissed(corrected)
+
+
 # -- not being seen --------------------------------------------------------------------------------------------------
 
 DARK = trigger("dark", "m.rate > 0.05", on_unknown=OnUnknown.ROLLBACK, unknown_limit=120, stale_after=None)
@@ -133,6 +166,23 @@ def test_one_that_lasts_longer_than_its_dismissal_calls_again_when_that_ends(see
     assert unseen(scene, seen, 150, minutes=9).word is Word.HOLD
     assert unseen(scene, seen, 150, minutes=2).word is Word.ROLLBACK
     assert latch(scene).trips == (Occurrence(ends, "dark"),)
+
+
+@settings(max_examples=20)
+@given(st.sampled_from([(), (60, 0.0)]), st.lists(st.sampled_from([60.0, 90.0, 150.0, 400.0]), min_size=5, max_size=15))
+def test_an_answered_trip_for_not_being_seen_never_calls_again_however_late_its_data_is(
+    seen: Seen, lateness: list[float]
+) -> None:
+    scene = begun(seen)
+    called: set[Occurrence] = set()
+    for late in lateness:
+        now = unseen(scene, seen, late).situation.verdict.latch
+        if now is not None:
+            called.update(now.trips)
+            if late == 90:
+                dismissed(scene)
+    assert len(called) <= 1
+    assert called or scene.word is Word.HOLD
 
 
 def test_what_is_not_seen_again_after_it_was_seen_is_another_trip() -> None:
