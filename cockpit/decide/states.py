@@ -6,7 +6,7 @@ Journals keep the words as text: never rename one, and read old text through `me
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntEnum, StrEnum
 from typing import Self
 
@@ -290,10 +290,10 @@ class Visibility(Shown):
     WAITING = "WAITING", Meaning("·", Tone.QUIET, Badness.WAITING, "waits for its first reading")
 
 
-def _by_text() -> Mapping[str, Meaning]:
-    """Meanings of the words a journal keeps. Two words of one text must look alike, since only the text is kept."""
+def by_text(words: Iterable[Shown]) -> Mapping[str, Meaning]:
+    """Meanings of words by the text a journal keeps. TypeError where two of one text look different: only the text is kept."""
     found: dict[str, Meaning] = {}
-    for member in (*Word, *State, *Check, *GateState, *RollbackFit):
+    for member in words:
         held = found.setdefault(str(member), member.meaning)
         if (held.symbol, held.tone, held.badness) != (
             member.meaning.symbol,
@@ -304,7 +304,7 @@ def _by_text() -> Mapping[str, Meaning]:
     return found
 
 
-_BY_TEXT = _by_text()
+_BY_TEXT = by_text((*Word, *State, *Check, *GateState, *RollbackFit))
 
 
 def meaning_of(text: str) -> Meaning:

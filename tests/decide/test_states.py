@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
 import pytest
 
 from cockpit.decide import states
-from cockpit.decide.states import Badness, Check, GateState, State, StepState, Tone, Visibility, Word, meaning_of
+from cockpit.decide.states import (
+    Badness,
+    Check,
+    GateState,
+    Shown,
+    State,
+    StepState,
+    Tone,
+    Visibility,
+    Word,
+    by_text,
+    meaning_of,
+)
 from probes import reading as reading_module
 
 WORDS = (Word, State, Check, GateState, StepState, Visibility)
@@ -56,6 +69,20 @@ def test_a_word_of_a_later_version_counts_as_unknown() -> None:
 def test_every_word_of_a_record_is_read_as_it_was_written() -> None:
     for member in (*Word, *State, *Check, *GateState):
         assert meaning_of(str(member)).badness is member.meaning.badness
+
+
+def test_of_two_words_of_one_text_the_first_counts_and_they_must_look_alike() -> None:
+    class Seen(Shown):
+        UNKNOWN = "UNKNOWN", replace(State.UNKNOWN.meaning, help="what nobody has seen")
+
+    assert by_text((*State, *Seen)) == {str(state): state.meaning for state in State}
+    for differs in ({"symbol": "x"}, {"tone": Tone.BAD}, {"badness": Badness.FAILING}):
+
+        class Odd(Shown):
+            UNKNOWN = "UNKNOWN", replace(State.UNKNOWN.meaning, **differs)  # type: ignore[arg-type]
+
+        with pytest.raises(TypeError, match=r"Odd.UNKNOWN: .* looks other than"):
+            by_text((*State, *Odd))
 
 
 @pytest.mark.parametrize("state", State)
