@@ -79,7 +79,7 @@ def test_of_two_words_of_one_text_the_first_counts_and_they_must_look_alike() ->
     for differs in ({"symbol": "x"}, {"tone": Tone.BAD}, {"badness": Badness.FAILING}):
 
         class Odd(Shown):
-            UNKNOWN = "UNKNOWN", replace(State.UNKNOWN.meaning, **differs)  # type: ignore[arg-type]
+            UNKNOWN = "UNKNOWN", replace(State.UNKNOWN.meaning, **differs)
 
         with pytest.raises(TypeError, match=r"Odd.UNKNOWN: .* looks other than"):
             by_text((*State, *Odd))
