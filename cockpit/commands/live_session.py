@@ -208,11 +208,11 @@ async def action_executor(watch: Watch, kept: Recording, who: str) -> AsyncItera
 
 @asynccontextmanager
 async def migration_controller(
-    watch: Watch, live: LiveOptions, record: Path | None = None
+    watch: Watch, live: LiveOptions, record: Path | None = None, share: str = ""
 ) -> AsyncIterator[Controller | None]:
     """Follows and controls the plan's migration from the first paint on; None without a migration, or without its database.
 
-    `record` is the folder of the cutover's record: what happens to the migration is kept there.
+    `record` is the folder of the cutover's record: what happens to the migration is kept there. `share`: where it is shared.
     """
     migration = watch.plan.migration
     if migration is None or not migration.database:
@@ -225,7 +225,7 @@ async def migration_controller(
     log.touch(mode=0o600)
     by = f"{getpass.getuser()}@{socket.gethostname()}"
     controller = Controller(
-        *(migration, watch.plan.path, tuple(live.variables), options, by, str(record or ""), str(log)),
+        *(migration, watch.plan.path, tuple(live.variables), options, by, str(record or ""), share, str(log)),
         reads=watch.plan.reads_environment,
         held_back=TrustedPlans().migration_held_back(watch.plan, live.variables),
     )

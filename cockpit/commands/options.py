@@ -139,6 +139,9 @@ ANCHORS = click.option(
     metavar="TEXT|FILE",
     help="A head that was published elsewhere, or a message or file that holds it; may be repeated.",
 )
+RECORD_OF_GATES = click.option(
+    "--record", default="", metavar="NAME", help="Where the plan's gates were voted on; default: its newest."
+)
 SHARE = click.option("--share", default="", metavar="PLACE", help="Share the record: s3://bucket/prefix, or a folder.")
 TSA = click.option(
     "--tsa",

@@ -189,7 +189,7 @@ async def _open(
             )
             watch = await opened.enter_async_context(open_watch(plan, live, clock=clock, kept=kept, who=options.who))
         async with (
-            migration_controller(watch, live, kept.folder.path) as controller,
+            migration_controller(watch, live, kept.folder.path, options.share) as controller,
             action_executor(watch, kept, options.who) as executor,
             notifying(watch, kept, receivers),
             _witnessed(plan, live, kept, options.tsa, watch),

@@ -9,12 +9,10 @@ from cockpit.engine.share_at_start import Silent, agreed_record, in_time, shared
 from cockpit.journal.codec import moment
 from cockpit.journal.entry import Type
 from cockpit.journal.provenance import marked_sessions, session_of, share_mark
-from cockpit.journal.record_folder import RecordFolder, list_records, records_root
+from cockpit.journal.record_folder import RecordFolder, list_records
 from cockpit.journal.shared_store import Store, StoreUnreachable
 from cockpit.journal.sharing import Sync
 from cockpit.plan.model import Plan
-from cockpit.plan.source.parts_of_plan import read_plan
-from probes.clients.threads import in_thread
 from probes.frozen import frozen
 
 RESUMED_WITHIN = timedelta(days=7)
@@ -47,12 +45,12 @@ def located(
     whoever can write there can neither put another in its place nor keep it from beginning.
     """
     own = _own(plan, now, root, name, new=new)
-    shared_before, mark = (False, "") if own is None else _shared_before(own)
+    before, mark = (False, "") if own is None else shared_before(own)
     if store is None:
         folder = RecordFolder.create(plan.name, text, now, root) if own is None else _made(own)
-        return Located(folder, left=shared_before, mark=mark)
+        return Located(folder, left=before, mark=mark)
     begun = own is not None and started_at(own) is not None
-    kept = bool(name) or shared_before
+    kept = bool(name) or before
     own = own or RecordFolder(RecordFolder.free(plan.name, now, root))
     shared, silent, unclaimed = "", "", ""
     try:
@@ -78,11 +76,11 @@ def located(
             silent = sync.trouble
     except Silent as error:
         silent = str(error)
-    left = shared_before and not silent and (sync.place.left or not known)
+    left = before and not silent and (sync.place.left or not known)
     return Located(folder, known, silent, unclaimed, left, mark)
 
 
-def _shared_before(folder: RecordFolder) -> tuple[bool, str]:
+def shared_before(folder: RecordFolder) -> tuple[bool, str]:
     """Whether a session on this machine has shared a record, and the object by which its share is known again: whatever lies in
     the share now, the record is the cutover's.
     """
@@ -91,23 +89,6 @@ def _shared_before(folder: RecordFolder) -> tuple[bool, str]:
     own = marked_sessions(opens)
     shared = any(line.entry.body.get("shared") is True and session_of(line) in own for line in opens)
     return shared, share_mark(chains, own) if shared else ""
-
-
-async def shared_folder(plan: Plan, now: datetime, name: str, store: Store, root: Path | None = None) -> Path:
-    """The folder of the record that lies in a share, with what others wrote until now. Raises OSError, for a share that does
-    not answer too: whoever asks wants to know what others stated.
-    """
-
-    def look() -> Located:
-        return located(plan, read_plan(plan.path).whole, now, root or records_root(), name, store)
-
-    try:
-        found = await in_thread(look)
-    except (OSError, ValueError) as error:
-        raise OSError(f"the shared record cannot be read: {error}") from None
-    if found.silent:
-        raise OSError(f"the shared record cannot be read: {found.silent}")
-    return found.folder.path
 
 
 def _own(plan: Plan, now: datetime, root: Path, name: str, *, new: bool) -> RecordFolder | None:

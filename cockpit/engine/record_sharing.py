@@ -24,6 +24,15 @@ SHARE_S = 1.0
 """Between two synchronisations of a shared record."""
 
 
+def holds_unread(since: datetime, clock: WatchClock, *, at_once: bool) -> datetime | None:
+    """Since when a share is not read, where that holds by now; None where it does not yet.
+
+    `at_once`: it is another one, was never read, or none is named.
+    """
+    lasts = clock.now() - since >= UNREAD_AFTER * max(1.0, clock.speed)
+    return since if at_once or lasts else None
+
+
 def nothing() -> None:
     """For who does not ask for news."""
 
@@ -54,8 +63,10 @@ class RecordSharing:
         self._left = left
         self._mark = mark
         noted = record.lines_missing
-        self._read_at = (noted and noted.unread) or record.looked or started_at
+        looked = (noted and noted.unread) or record.looked
+        self._read_at = looked or started_at
         """When the share was last read."""
+        self._never_read = looked is None
 
     @property
     def trouble(self) -> str:
@@ -100,20 +111,18 @@ class RecordSharing:
 
     def _unread(self) -> datetime | None:
         """Since when the share has not been read, once that holds; None while it is read."""
-        now = self._clock.now()
-        if self.sync is None:
-            return self._read_at if self._left else None
-        self._left = self.sync.place.left or (self._left and not self.sync.read)
-        if self._left:
-            noted = self._record.lines_missing
-            if noted and noted.unread == self._read_at and self.is_gone_without():
-                self.sync.place.settle_here()
-            return self._read_at
-        if self.sync.read:
-            self._read_at = now
-            self._note_mark(self.sync.mark(self._mark))
+        if self.sync is not None:
+            self._left = self.sync.place.left or (self._left and not self.sync.read)
+            if self.sync.read and not self._left:
+                self._read_at, self._never_read = self._clock.now(), False
+                self._note_mark(self.sync.mark(self._mark))
+                return None
+        elif not self._left:
             return None
-        return self._read_at if now - self._read_at >= UNREAD_AFTER * max(1.0, self._clock.speed) else None
+        noted = self._record.lines_missing
+        if self.sync and self._left and noted and noted.unread == self._read_at and self.is_gone_without():
+            self.sync.place.settle_here()
+        return holds_unread(self._read_at, self._clock, at_once=self._left or self._never_read)
 
     def _note_mark(self, mark: str) -> None:
         """So that the next session on this machine knows the share again, and another one from it."""

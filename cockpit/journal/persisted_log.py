@@ -97,7 +97,7 @@ class PersistedRecord(Record):
         """
         noted = self.lines_missing
         if announced is None:
-            announced = _announced_in(noted)
+            announced = announced_in(noted)
         else:
             self._unread_of.look(self._follower.has)
         self._cut = {writer: head for writer, head in self._cut.items() if not self._follower.has(writer, head)}
@@ -167,7 +167,7 @@ class PersistedRecord(Record):
         return [line.hash for line in chain.lines[first:] if dated(line) < limit]
 
 
-def _announced_in(noted: LinesMissing | None) -> list[MissingLines]:
+def announced_in(noted: LinesMissing | None) -> list[MissingLines]:
     """What a share had announced as missing, as it was noted."""
     if noted is None:
         return []

@@ -66,6 +66,8 @@ class Controller:
     by: str = ""
     record: str = ""
     """The cutover's record, in which the gates were voted on."""
+    share: str = ""
+    """Where that is shared; empty where it is not."""
     log_file: str = os.devnull
     reads: Sequence[str] = ()
     """Variables of the environment the plan reads: a phase reads them again."""
@@ -196,6 +198,7 @@ class Controller:
         """What a phase is started with."""
         words = [*self.options, "--format", "json", *options]
         words += ["--record", self.record] if self.record else []
+        words += ["--share", self.share] if self.share else []
         words += ["--as", who] if who else []
         variables = {GIVEN_VARS: json.dumps(list(self.variables))}
         return python_module(
@@ -205,8 +208,16 @@ class Controller:
             given=variables | dict(given or {}),
         )
 
-    async def want(self, wanted: Wanted) -> str:
-        """Run, pause, drain or abort the active run."""
+    async def resume(self, gate: runs.Approval) -> str:
+        """Let the active run go on, where its gate still lets it."""
+
+        async def change(connection: Connection) -> None:
+            await runs.go_on(connection, await runs.load(connection, self.progress.run), gate=gate, by=self.by)
+
+        return await self._write(change, ASKED[Wanted.RUN])
+
+    async def want(self, wanted: runs.Stop) -> str:
+        """Pause, drain or abort the active run."""
         return await self._write(
             lambda connection: runs.want(connection, self.progress.run, wanted, self.by), ASKED[wanted]
         )
@@ -242,6 +253,8 @@ class Controller:
         try:
             connection = await connect(self.migration.database, name="cockpit")
             await change(connection)
+        except runs.NotApproved as refused:
+            return " ".join(refused.lines)
         except runs.RunError as error:
             return str(error)
         except Unseen as unseen:

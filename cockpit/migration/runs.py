@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 from psycopg import sql
@@ -19,6 +19,8 @@ from cockpit.migration.sql_files import statement
 from cockpit.migration.states import PhaseName, Wanted, complete
 from probes.frozen import frozen
 
+Stop = Literal[Wanted.PAUSE, Wanted.DRAIN, Wanted.ABORT]
+"""What no gate is asked for."""
 SUPERVISION_S = 30.0
 """One lease of supervision: for so long the run is its supervisor's, and files may begin under its guards."""
 ALIVE_S = 10.0
@@ -164,7 +166,7 @@ async def take_over(connection: Connection, run: Run, *, gate: Approval, by: str
     await schema.upgrade(connection)
     await supervise(connection, run.id, supervisor)
     if run.wanted is not Wanted.RUN:
-        await want(connection, run.id, Wanted.RUN, by)
+        await go_on(connection, run, gate=gate, by=by)
 
 
 async def supervise(connection: Connection, run: int, supervisor: str) -> None:
@@ -216,8 +218,18 @@ async def _select(connection: Connection, query: sql.SQL, **given: int) -> Run |
     return Run(*values)
 
 
-async def want(connection: Connection, run: int, wanted: Wanted, by: str = "") -> None:
-    """Run, pause, drain or abort. Resuming a halted run takes its cause as fixed."""
+async def go_on(connection: Connection, run: Run, *, gate: Approval, by: str = "") -> None:
+    """Resume a run; the cause of a halt counts as fixed. Raises NotApproved where its gate was voted against, and RunError."""
+    approved(gate, run.phase)
+    await _want(connection, run.id, Wanted.RUN, by)
+
+
+async def want(connection: Connection, run: int, wanted: Stop, by: str = "") -> None:
+    """Pause, drain or abort. Raises RunError."""
+    await _want(connection, run, wanted, by)
+
+
+async def _want(connection: Connection, run: int, wanted: Wanted, by: str) -> None:
     cursor = await connection.execute(_WANT, {"wanted": wanted, "resumed": wanted is Wanted.RUN, "run": run})
     if not cursor.rowcount:
         found = await load(connection, run)

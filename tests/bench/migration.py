@@ -157,7 +157,7 @@ def engine(
         with watched(lambda: [process.pid for process in processes]) as peak:
             cpu_before = _cpu_of(processes)  # its start-up is not what is measured
             mark()
-            await runs.want(control, run, Wanted.RUN)
+            await runs.go_on(control, await runs.load(control, run), gate=lambda _: ())
             while (moved := await _moved(control, run, processes)) < files and not (enough and enough.is_set()):  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_S)
             mark()

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from support.cockpit_process import cockpit
 from support.plans.trusted_plan import allow
+from support.sources import NoSource
+from support.waiting import until
 
+from cockpit.engine.clock import SessionClock
+from cockpit.engine.operator_desk import Desk
+from cockpit.engine.recording import recording
+from cockpit.engine.watch import Watch
+from cockpit.journal.shared_store import DirectoryStore
 from cockpit.migration.database import host_and_name
+from cockpit.plan.load import load_plan
 
 PLAN = """
 plan: v1
@@ -44,6 +53,28 @@ def test_no_run_begins_before_its_gate(tmp_path: Path, command: tuple[str, ...],
     assert done.returncode == 1, done.stderr
     assert "not approved:" in done.stderr
     assert gate in done.stderr
+
+
+@pytest.mark.parametrize("command", [("copy",), ("purge",), ("run-on-ecs",)])
+async def test_no_run_begins_by_a_record_whose_share_is_not_named(tmp_path: Path, command: tuple[str, ...]) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN)
+    allow(plan)
+    share, loaded = tmp_path / "share", load_plan(plan)
+    async with recording(loaded, SessionClock(), who="ada", store=DirectoryStore(share)) as kept:
+        watch = Watch(loaded, NoSource(), kept.clock, kept.record, kept.started_at)
+        kept.attach(watch)
+        for gate in ("move", "purge"):
+            await Desk(watch, kept, "ada").vote(gate, "go")
+        await until(lambda: list(share.rglob("*.jsonl")), "it is shared")
+    name, *options = command
+    done = await asyncio.to_thread(cockpit, "migrate", name, str(plan), "--as", "ada", *options)
+    assert done.returncode == 1
+    assert "the share is not read: what others stated or took back since" in done.stderr
+    assert "name it with --share; or ask the others, then go on without it, by name: A in the cockpit" in done.stderr
+    done = await asyncio.to_thread(cockpit, "migrate", name, str(plan), "--as", "ada", "--share", str(share), *options)
+    assert "not approved" not in done.stderr
+    assert "the database refused" in done.stderr
 
 
 @pytest.mark.parametrize("command", [("verify",), ("run-on-ecs", "--phase", "verify")])

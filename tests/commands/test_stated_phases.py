@@ -13,7 +13,7 @@ from support.sources import NoSource
 
 from cockpit.commands.migrate.confirmation import PhaseOptions
 from cockpit.commands.migrate.migration_context import MigrationContext
-from cockpit.commands.migrate.statement import keep_begun, opening, state, with_shared_record
+from cockpit.commands.migrate.statement import keep_begun, looked_at, opening, state
 from cockpit.commands.options import LiveOptions
 from cockpit.decide.events import Decision, GateUsed
 from cockpit.engine.gate_approval import missing, missing_to_resume
@@ -71,11 +71,12 @@ async def test_on_another_machine_it_is_stated_in_the_record_that_is_shared(
         context = MigrationContext(plan, Migration("", "docs", "", ()), LiveOptions(), "ada@there", clock)
         options = PhaseOptions(PhaseName.PURGE, who="ada", key=str(key))
         session, shown = Clients(AwsOptions("us-east-1")), _shown(clock.now())
-        assert missing(plan, "purge", clock.now()), "without the share that machine knows of no vote"
+        alone = await looked_at(context, options)
+        assert missing(plan, "purge", clock.now(), alone.look), "without the share that machine knows of no vote"
         with pytest.raises(runs.RunError, match="bucket"):
-            await with_shared_record(context, replace(options, share="s3:///no-bucket"))
-        shared = await with_shared_record(context, replace(options, share=str(share)))
-        assert missing(plan, "purge", clock.now(), shared.record, "ada") == []
+            await looked_at(context, replace(options, share="s3:///no-bucket"))
+        shared = await looked_at(context, replace(options, share=str(share)))
+        assert missing(plan, "purge", clock.now(), shared.look, "ada") == []
         made = await state(context, shared, shown, WHY, session)
         await kept.sharing.share()
         uses = terminal.record.all(GateUsed)
@@ -92,15 +93,15 @@ async def test_votes_that_a_purge_was_begun_with_begin_no_other(
     plan, clock = _gated(tmp_path, public), HandClock()
     context = MigrationContext(plan, Migration("", "docs", "", ()), LiveOptions(), "ada@here", clock)
     shown = _shown(clock.now())
-    options = PhaseOptions(PhaseName.PURGE, who="ada", key=str(key))
     session = Clients(AwsOptions("us-east-1"))
     async with recording(plan, clock, who="ada", key_file=key) as kept:
+        options = await looked_at(context, PhaseOptions(PhaseName.PURGE, who="ada", key=str(key)))
         terminal = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
         kept.attach(terminal)
         desk = Desk(terminal, kept, "ada")
 
         def shut() -> bool:
-            return bool(missing(plan, "purge", clock.now(), "", "ada"))
+            return bool(missing(plan, "purge", clock.now(), options.look, "ada"))
 
         with pytest.raises(runs.NotApproved, match="needs 1 more GO vote"):
             await state(context, options, shown, WHY, session)
@@ -131,7 +132,7 @@ async def test_votes_that_a_purge_was_begun_with_begin_no_other(
         assert opening(edited, options, shown).statement is None, "and on the plan it was made on"
         # The votes are used: for a second purge, here and in the terminal that is open; the first may be resumed.
         assert shut()
-        assert missing_to_resume(plan, "purge", clock.now()) == []
+        assert missing_to_resume(plan, "purge", clock.now(), options.look) == []
         with pytest.raises(runs.NotApproved, match="needs 1 more GO vote"):
             await state(context, options, shown, WHY, session)
         await kept.sharing.share()
@@ -140,13 +141,13 @@ async def test_votes_that_a_purge_was_begun_with_begin_no_other(
         assert opening(context, options, shown).stands, "nothing was begun by it yet"
         await desk.vote("purge", "no-go", "the copy is not proven")
         assert not opening(context, options, shown).stands
-        assert missing_to_resume(plan, "purge", clock.now()) == ["Purge: ada (on-call) votes no-go"]
+        assert missing_to_resume(plan, "purge", clock.now(), options.look) == ["Purge: ada (on-call) votes no-go"]
         await desk.vote("purge", "go")
         await keep_begun(context, options, 1, made)
         assert opening(context, options, shown).statement is None, "a ledger that lost it changes nothing"
         clock.time += timedelta(seconds=5)
         await desk.vote("purge", "no-go", "the copy is not proven")
-        assert missing_to_resume(plan, "purge", clock.now()) == ["Purge: ada (on-call) votes no-go"]
+        assert missing_to_resume(plan, "purge", clock.now(), options.look) == ["Purge: ada (on-call) votes no-go"]
         record = record_in(kept.folder)
     (decision,), (use,) = record.all(Decision), record.all(GateUsed)
     assert (decision.by, decision.why) == ("ada", f"{WHY} ({shown.line})")

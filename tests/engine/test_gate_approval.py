@@ -15,6 +15,7 @@ from cockpit.decide.events import Record
 from cockpit.decide.gate import GATE_OF_PHASE, Missing, missing_before, worded
 from cockpit.engine.gate_approval import missing
 from cockpit.engine.operator_desk import Desk
+from cockpit.engine.record_look import RecordLook
 from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import Gate, Plan, Poll
@@ -40,8 +41,7 @@ async def test_terminal_and_command_line_refuse_for_the_same_gates(
             await Desk(watch, kept, voter).vote("purge", "go")
         rule = missing_before(plan, watch.record, "purge", clock.now(), who)
         at_the_desk = Desk(watch, kept, who).missing_before("purge")
-        record = str(kept.folder.path)
-        on_the_line = missing(plan, "purge", clock.now(), record, who)
+        on_the_line = missing(plan, "purge", clock.now(), RecordLook(kept.folder), who)
     assert len(at_the_desk) == len(on_the_line) == len(worded(rule, "?"))
     expected = set(votes) - ({who} if exclude_initiator else set())
     assert bool(rule) == (not expected or (exclude_initiator and not who))
@@ -56,5 +56,5 @@ def test_an_initiator_nobody_knows_is_refused_where_the_plan_leaves_them_out(tmp
 
 def test_what_has_no_gate_may_begin(tmp_path: Path) -> None:
     assert missing_before(purge_plan(tmp_path), Record(), "deploy", HandClock().now(), "") == ()
-    assert missing(purge_plan(tmp_path), "verify", HandClock().now()) == []
+    assert missing(purge_plan(tmp_path), "verify", HandClock().now(), RecordLook(None)) == []
     assert set(GATE_OF_PHASE) == {"copy", "purge"}

@@ -179,7 +179,7 @@ async def test_after_somebody_logged_in_again_resume_goes_on(
     assert "log in" in found["hint"]
     log_in()
     await bench.until(lambda: "uploading" not in bench.states())
-    await runs.want(bench.connection, run, Wanted.RUN)
+    await runs.go_on(bench.connection, await runs.load(bench.connection, run), gate=lambda _: ())
     assert await bench.finish(run) == "done"
     assert bench.states() == {"switched": 3}
 
@@ -210,7 +210,7 @@ async def test_after_an_endpoint_was_silent_for_too_long_resume_goes_on(
     assert "log in" in (await halted(bench, run))["hint"]
     issuer.silent = False
     await bench.until(lambda: "uploading" not in bench.states())
-    await runs.want(bench.connection, run, Wanted.RUN)
+    await runs.go_on(bench.connection, await runs.load(bench.connection, run), gate=lambda _: ())
     assert await bench.finish(run) == "done"
     assert bench.states() == {"switched": 4}
 

@@ -91,7 +91,7 @@ async def test_dead_workers_are_replaced_when_their_pause_is_over_and_at_last_th
     assert "the connection string cannot be parsed" in halted["detail"]
     assert "hunter2" not in str(halted)
     workers.dsn = bench.dsn
-    await runs.want(bench.connection, run, Wanted.RUN)
+    await runs.go_on(bench.connection, await runs.load(bench.connection, run), gate=lambda _: ())
     assert await supervising == "done"
     assert bench.states() == {"switched": 2}
     assert await workers.ended(60)

@@ -148,7 +148,7 @@ async def test_what_is_wrong_for_every_file_halts_the_run_with_one_error(
     assert bench.sql("SELECT max(failures) FROM cutover.item") == [(0,)]
     bench.store.faults.clear()
     await bench.until(lambda: "uploading" not in bench.states())
-    await runs.want(bench.connection, run, Wanted.RUN)
+    await runs.go_on(bench.connection, await runs.load(bench.connection, run), gate=lambda _: ())
     assert await bench.finish(run) == "done"
     bench.proven()
 
@@ -293,7 +293,7 @@ async def test_paused_nothing_new_begins_and_no_transaction_stays_open(bench: Be
     assert bench.states()["switched"] == switched < 100
     held = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cockpit-migration' AND backend_xmin IS NOT NULL"
     await bench.until(lambda: bench.sql(held) == [(0,)])
-    await runs.want(bench.connection, run, Wanted.RUN)
+    await runs.go_on(bench.connection, await runs.load(bench.connection, run), gate=lambda _: ())
     assert await bench.finish(run) == "done"
 
 

@@ -174,7 +174,13 @@ class Night(RuleBasedStateMachine):
             return
         if active.wanted is Wanted.ABORT and wanted is not Wanted.ABORT:
             with pytest.raises(runs.RunError, match="is being aborted"):
-                await runs.want(self.connection, active.id, wanted)
+                await self._asks(active, wanted)
+        else:
+            await self._asks(active, wanted)
+
+    async def _asks(self, active: runs.Run, wanted: Wanted) -> None:
+        if wanted is Wanted.RUN:
+            await runs.go_on(self.connection, active, gate=lambda _: ())
         else:
             await runs.want(self.connection, active.id, wanted)
 

@@ -18,7 +18,7 @@ from cockpit.migration.preflight_check import Check
 from cockpit.migration.preflight_trial import facts_of_table, server_and_rows
 from cockpit.migration.settings import Source
 from cockpit.migration.sql_files import statement
-from cockpit.migration.states import PhaseName, Wanted
+from cockpit.migration.states import PhaseName
 from cockpit.migration_scope import MigrationTable
 
 pytestmark = [
@@ -252,7 +252,7 @@ async def test_row_level_security_that_comes_later_halts_the_run_which_is_never_
     bench.sql("ALTER TABLE docs_tried DISABLE ROW LEVEL SECURITY")
     bench.sql("UPDATE cutover.item SET lease_until = clock_timestamp() WHERE lease_until IS NOT NULL")
     # A lane that met the policy before it was lifted may say so only now: that halts nothing that was resumed since.
-    await runs.want(bench.connection, run, Wanted.RUN)
+    await runs.go_on(bench.connection, await runs.load(bench.connection, run), gate=lambda _: ())
     assert await bench.finish(run) == "done"
     assert bench.states() == {"switched": 20}
 

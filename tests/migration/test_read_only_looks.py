@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import psycopg
 import pytest
+from support.cockpit_process import cockpit
+from support.plans.trusted_plan import allow
 from support.silent_wire import Wire, wire_to
 from support.waiting import until
 
@@ -53,5 +56,21 @@ async def test_the_terminal_follows_the_ledger_in_such_a_session(postgres_server
             await until(lambda: b"default_transaction_read_only" in wire.carried, "it looks")
         finally:
             await end((following,))
+    assert b"default_transaction_read_only=on" in wire.carried
+    assert b"default_transaction_read_only=off" not in wire.carried
+
+
+async def test_the_dry_run_is_one_too(postgres_server: EmbeddedPostgres, tmp_path: Path) -> None:
+    async with wire_to(postgres_server.port, Kept) as wire:
+        assert isinstance(wire, Kept)
+        plan = tmp_path / "plan.yaml"
+        dsn = postgres_server.dsn.replace(f":{postgres_server.port}", f":{wire.port}")
+        plan.write_text(
+            "plan: v1\nname: moving\nprobes: {me: {uses: aws.identity}}\n"
+            f"migration: {{database: '{dsn}', bucket: docs, tables: [{{name: Document}}]}}\n"
+        )
+        allow(plan)
+        done = await asyncio.to_thread(cockpit, "migrate", "plan", str(plan))
+    assert "Document" in done.stdout, done.stderr
     assert b"default_transaction_read_only=on" in wire.carried
     assert b"default_transaction_read_only=off" not in wire.carried

@@ -34,7 +34,7 @@ from cockpit.migration import runs, schema
 from cockpit.migration.database import GONE, connect
 from cockpit.migration.local_workers import DATABASE
 from cockpit.migration.settings import Settings, Source
-from cockpit.migration.states import PhaseName, Wanted
+from cockpit.migration.states import PhaseName
 from cockpit.migration_scope import Limits, MigrationTable
 from cockpit.rehearsal.database.seed import seed_database
 from cockpit.rehearsal.object_store import StoreFault
@@ -122,7 +122,7 @@ async def night(servers: Pair, store: StrictStore, issuer: Issuer, documents: in
                 break
             if now.halted is not None:
                 found.halts += 1
-                await asked(dsn, lambda connection: runs.want(connection, run, Wanted.RUN, "the operator"))
+                await asked(dsn, lambda connection: resumed(connection, run))
             left = await planned(dsn)
             share = 1 - left / documents
             if (seen := (left, found.halts, found.supervisors_killed, failed_over)) != moved:
@@ -172,6 +172,10 @@ def fill(dsn: str, documents: int, chance: random.Random) -> None:
                 title = "poisoned" if number % ONE_IN == 7 else "t"
                 copy.write_row((f"d{number:06}", title, "a file.pdf", "pdf", "c", body, len(body)))
         connection.execute(POISONED.encode())
+
+
+async def resumed(connection: psycopg.AsyncConnection[object], run: int) -> None:
+    await runs.go_on(connection, await runs.load(connection, run), gate=lambda _: (), by="the operator")
 
 
 async def asked(dsn: str, question: Callable[[psycopg.AsyncConnection[object]], Awaitable[T]]) -> T:

@@ -25,6 +25,7 @@ from cockpit.engine.gate_approval import missing
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.poller import LiveSource
 from cockpit.engine.ports import Refused
+from cockpit.engine.record_look import RecordLook
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
@@ -158,7 +159,7 @@ async def test_a_night_with_two_operators(tmp_path: Path) -> None:
         plan = plan_with_keys(tmp_path, public, given)
         async with seats(world, plan, tmp_path, keys) as (primary, second):
             await sign_and_poll(primary, second)
-            assert missing(plan, "purge", world.clock.now(), str(primary.kept.folder.path), "primary"), (
+            assert missing(plan, "purge", world.clock.now(), RecordLook(primary.kept.folder), "primary"), (
                 "nobody voted for it"
             )
             await world.deploy("bad")

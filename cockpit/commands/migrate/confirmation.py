@@ -11,6 +11,7 @@ from cockpit.commands.migrate.migration_text import check_lines
 from cockpit.console import output
 from cockpit.engine.given_text import typed_reason
 from cockpit.engine.ports import Refused
+from cockpit.engine.record_look import RecordLook
 from cockpit.migration import runs
 from cockpit.migration.database import Connection, host_and_name
 from cockpit.migration.phase_proposal import PhaseProposal
@@ -50,7 +51,9 @@ class PhaseOptions:
     key: str = ""
     """File of the SSH key they sign with; empty for the agent's."""
     share: str = ""
-    """Where that record is shared: `s3://bucket/prefix` or a folder; empty where it is not."""
+    """Where that record is shared: `s3://bucket/prefix` or a folder; empty where it is not named."""
+    look: RecordLook = RecordLook(None)
+    """That record, as it was last looked at."""
 
     @property
     def guarded(self) -> bool:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from cockpit.commands.migrate.migration_context import MigrationContext, active_run, migration_command
+from cockpit.commands.migrate.statement import look_at
+from cockpit.commands.options import RECORD_OF_GATES, SHARE
 from cockpit.console import output
+from cockpit.engine.gate_approval import missing_to_resume
 from cockpit.formatting import size
 from cockpit.migration import runs
 from cockpit.migration.database import Connection
@@ -13,7 +18,7 @@ from cockpit.migration.ownerless import advice
 from cockpit.migration.states import Wanted
 
 
-def wanted_command(name: str, wanted: Wanted, text: str) -> click.Command:
+def wanted_command(name: str, wanted: runs.Stop, text: str) -> click.Command:
     """The command that sets the wanted state of the active run."""
 
     @click.command(name, help=text)
@@ -22,19 +27,37 @@ def wanted_command(name: str, wanted: Wanted, text: str) -> click.Command:
         async with context.connection() as connection:
             active = await _active(connection)
             await runs.want(connection, active.id, wanted, context.by)
-            output(f"run {active.id} ({active.phase}): {wanted}")
-            now = await active_run(connection)
-            if now is None:
-                output(f"run {active.id} has ended")
-            elif now.ownerless:
-                output(advice(now))
+            await _answer(connection, active, wanted)
         return 0
 
     return command
 
 
+async def _answer(connection: Connection, active: runs.Run, wanted: Wanted) -> None:
+    output(f"run {active.id} ({active.phase}): {wanted}")
+    now = await active_run(connection)
+    if now is None:
+        output(f"run {active.id} has ended")
+    elif now.ownerless:
+        output(advice(now))
+
+
+@click.command("resume")
+@RECORD_OF_GATES
+@SHARE
+@migration_command
+async def resume(context: MigrationContext, record: str, share: str) -> int:
+    """Resume; the cause of a halt counts as fixed."""
+    async with context.connection() as connection:
+        active = await _active(connection)
+        look = await look_at(context, record, share)
+        gate = partial(missing_to_resume, context.plan, now=context.clock.now(), look=look)
+        await runs.go_on(connection, active, gate=gate, by=context.by)
+        await _answer(connection, active, Wanted.RUN)
+    return 0
+
+
 pause = wanted_command("pause", Wanted.PAUSE, "Start no new file; files in flight finish.")
-resume = wanted_command("resume", Wanted.RUN, "Resume; the cause of a halt counts as fixed.")
 drain = wanted_command("drain", Wanted.DRAIN, "End the run once files in flight have finished.")
 abort = wanted_command("abort", Wanted.ABORT, "End the run at once; leases expire, nothing is lost.")
 

@@ -26,15 +26,15 @@ from cockpit.commands.migrate.migration_context import (
 from cockpit.commands.migrate.migration_text import Meter, print_progress
 from cockpit.commands.migrate.statement import (
     Stated,
+    begins_by,
     goes_on_by,
     keep_begun,
+    looked_at,
     opening,
     spend,
-    state,
     unspent,
-    with_shared_record,
 )
-from cockpit.commands.options import FORMAT, SHARE, Form
+from cockpit.commands.options import FORMAT, RECORD_OF_GATES, SHARE, Form
 from cockpit.console import output
 from cockpit.engine.gate_approval import in_lines, missing, missing_to_resume
 from cockpit.engine.tasks import end
@@ -54,9 +54,6 @@ from cockpit.migration.supervisor import Supervisor, Workers, new_name, standing
 from probes.reading import Unseen
 
 Guards = Callable[[], list[dict[str, Any]]]
-_RECORD = click.option(
-    "--record", default="", metavar="NAME", help="Where the plan's gates were voted on; default: its newest."
-)
 _CONFIRM = click.option(
     "--confirm", default="", metavar="WORDS", help="The words it asks for, and why: for use without a terminal."
 )
@@ -72,7 +69,7 @@ def phase_command(phase: PhaseName, text: str) -> click.Command:
     """The command that runs one phase with workers on this machine."""
 
     @click.command(phase, help=text)
-    @_RECORD
+    @RECORD_OF_GATES
     @SHARE
     @_WHO
     @_KEY
@@ -150,7 +147,7 @@ async def _on_this_machine(context: MigrationContext, options: PhaseOptions, man
 
 
 @click.command("run-on-ecs")
-@_RECORD
+@RECORD_OF_GATES
 @SHARE
 @_WHO
 @_KEY
@@ -216,7 +213,7 @@ async def _begun(
     The plan's gates are asked before the database is, and again where the ledger's run begins or goes on.
     """
     await context.right_account()  # its answer says what time it is, too
-    options = await with_shared_record(context, options)
+    options = await looked_at(context, options)
     if _to_resume(context, options)(options.phase):
         runs.approved(_to_begin(context, options), options.phase)
     begins = replace(context, by=f"{options.who} ({context.by})") if options.who else context
@@ -234,12 +231,12 @@ def _show(line: str) -> None:
 
 def _to_begin(context: MigrationContext, options: PhaseOptions) -> runs.Approval:
     """The gates, as a new run must pass them: by votes that none was begun with."""
-    return lambda phase: missing(context.plan, phase, context.clock.now(), options.record, options.who)
+    return lambda phase: missing(context.plan, phase, context.clock.now(), options.look, options.who)
 
 
 def _to_resume(context: MigrationContext, options: PhaseOptions) -> runs.Approval:
     """The gates, as a run passes them that goes on."""
-    return lambda phase: missing_to_resume(context.plan, phase, context.clock.now(), options.record)
+    return lambda phase: missing_to_resume(context.plan, phase, context.clock.now(), options.look)
 
 
 async def _taken_over(
@@ -279,7 +276,7 @@ async def _begin(
         if different := proposal.differences(await look(context, connection, options, session)):
             changed = "; ".join(different)
             raise runs.RunError(f"it changed since it was shown, so nothing was begun: {changed}. Look again")
-        statement = statement or await state(context, options, proposal, why, session)
+        statement, options = await begins_by(context, options, proposal, why, session, statement)
         await make_way(connection, options.phase, context.by, _show)
         settings = context.settings((await describe(connection, context.migration))[0], options.table)
         if options.phase is PhaseName.COPY or not await is_prepared(connection):

@@ -16,13 +16,14 @@ from cockpit import formatting
 from cockpit.commands.live_session import share_of
 from cockpit.commands.migrate.confirmation import PhaseOptions
 from cockpit.commands.migrate.migration_context import MigrationContext, is_prepared
+from cockpit.console import output
 from cockpit.decide.events import MIGRATION, Decision, Happened
 from cockpit.decide.gate import GATE_OF_PHASE, Opening, begun_by, tag_of
 from cockpit.engine import gate_approval
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.poller import LiveSource
 from cockpit.engine.ports import Refused
-from cockpit.engine.record_location import shared_folder
+from cockpit.engine.record_look import RecordLook, look_at_record
 from cockpit.engine.recorded import record_in
 from cockpit.engine.recording import CannotRecord, Recording, recording
 from cockpit.engine.watch import Watch
@@ -36,24 +37,28 @@ from probes.clients.clients import Clients
 Stated = Decision | Happened
 
 
-async def with_shared_record(context: MigrationContext, options: PhaseOptions) -> PhaseOptions:
-    """Where the record is shared, what others stated until now is taken in first. Raises RunError where that cannot be known."""
+async def looked_at(context: MigrationContext, options: PhaseOptions) -> PhaseOptions:
+    """With the record it goes by. Raises RunError where there is none of that name."""
+    return replace(options, look=await look_at(context, options.record, options.share))
+
+
+async def look_at(context: MigrationContext, record: str, share: str) -> RecordLook:
+    """The record a command goes by, with what others stated until now. Raises RunError where there is none of that name."""
     try:
-        store = share_of(context.plan, context.live, options.share)
-        if store is None:
-            return options
-        return replace(
-            options, record=str(await shared_folder(context.plan, context.clock.now(), options.record, store))
-        )
+        store = share_of(context.plan, context.live, share)
+        look = await look_at_record(context.plan, context.clock, record, store)
     except (OSError, ValueError) as error:
         raise runs.RunError(str(error)) from None
+    if look.trouble:
+        output(f"the shared record cannot be read: {look.trouble}", err=True)
+    return look
 
 
 def opening(context: MigrationContext, options: PhaseOptions, proposal: PhaseProposal) -> Opening:
     """What the record holds about beginning just this, by whoever begins it. Raises RunError."""
     now = context.clock.now()
     try:
-        return gate_approval.opening(context.plan, options.phase, proposal.lines, now, options.record, options.who)
+        return gate_approval.opening(context.plan, options.phase, proposal.lines, now, options.look, options.who)
     except OSError as error:
         raise runs.RunError(str(error)) from None
 
@@ -72,12 +77,25 @@ async def unspent(
             return made
     if found.whole:
         now = context.clock.now()
-        missing = gate_approval.missing(context.plan, options.phase, now, options.record, options.who)
+        missing = gate_approval.missing(context.plan, options.phase, now, options.look, options.who)
     else:
         missing = gate_approval.in_lines(found.missing)
     if missing:
         raise runs.NotApproved("not approved:", *missing)
     return None
+
+
+async def begins_by(
+    context: MigrationContext,
+    options: PhaseOptions,
+    proposal: PhaseProposal,
+    why: str,
+    session: Clients,
+    made: Stated | None,
+) -> tuple[Stated, PhaseOptions]:
+    """What it begins by, stated now unless it was `made` before, and the record as it is after that: minutes may have passed."""
+    made = made or await state(context, options, proposal, why, session)
+    return made, await looked_at(context, options)
 
 
 async def state(
@@ -99,7 +117,7 @@ async def state(
         raise runs.NotApproved(str(refused)) from None
     except (CannotRecord, OSError) as error:
         raise runs.RunError(str(error)) from None
-    made = opening(context, replace(options, record=str(kept.folder.path)), proposal)
+    made = opening(context, replace(options, look=replace(options.look, folder=kept.folder)), proposal)
     if made.statement is None or not made.stands:
         raise runs.NotApproved("what was stated does not count: see the record in the cockpit")
     return made.statement
@@ -109,7 +127,7 @@ async def state(
 async def _recording(context: MigrationContext, options: PhaseOptions) -> AsyncIterator[Recording]:
     """The record that the phase is stated in, to add to it. Raises CannotRecord, OSError."""
     plan, clock = context.plan, context.clock
-    folder = gate_approval.folder_of(plan, clock.now(), options.record)
+    folder = options.look.folder
     before = record_in(folder) if folder else None
     async with recording(
         plan,

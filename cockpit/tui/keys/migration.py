@@ -54,9 +54,10 @@ class MigrationKeys:
         self._propose(controller, controller.next_phase)
 
     def _hold(self, controller: Controller) -> None:
-        resume = controller.progress.wanted is Wanted.PAUSE or controller.progress.halted
-        wanted = Wanted.RUN if resume else Wanted.PAUSE
-        self._write(controller.want(wanted))
+        if controller.progress.wanted is Wanted.PAUSE or controller.progress.halted:
+            self._write(controller.resume(lambda phase: self._missing(phase, resumed=True)))
+        else:
+            self._write(controller.want(Wanted.PAUSE))
 
     def _drain(self, controller: Controller) -> None:
         self._write(controller.want(Wanted.DRAIN))
@@ -135,10 +136,14 @@ class MigrationKeys:
     # -- how ---------------------------------------------------------------------------------------------------------
 
     def _approved(self, phase: str, *, resumed: bool = False) -> bool:
-        """Whether the plan's gates let this phase begin, or its run go on; the first reason is shown where they do not.
+        """Whether the plan's gates let this phase begin, or its run go on; the first reason is shown where they do not."""
+        missing = self._missing(phase, resumed=resumed)
+        if missing:
+            self._cockpit.refuse(missing[0])
+        return not missing
 
-        Of a gate that was used it is not known yet whether anything was begun by that: who looks at the ledger says so.
-        """
+    def _missing(self, phase: str, *, resumed: bool) -> list[str]:
+        """Of a gate that was used it is not known yet whether anything was begun by that: who looks at the ledger says so."""
         watch, act = self._cockpit.cutover, GATE_OF_PHASE.get(phase, "")
         now = watch.clock.now()
         found = begun = missing_to_go_on(watch.plan, watch.record, act, now)
@@ -146,10 +151,7 @@ class MigrationKeys:
             found = missing_before(watch.plan, watch.record, act, now, self._who())
             if not begun and not any(each.initiator_unknown for each in found):
                 found = ()
-        missing = worded(found, IDENTIFY)
-        if missing:
-            self._cockpit.refuse(missing[0])
-        return not missing
+        return worded(found, IDENTIFY)
 
     def _who(self) -> str:
         desk = self._cockpit.desk
