@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from decide.scene import START, probe, seconds, success
+from decide.scene import START, Scene, at, probe, reading, seconds, success, trigger
 
 from cockpit.decide.limits import limits_of, own_limit
-from cockpit.plan.model import ProbeSpec
+from cockpit.plan.model import OnUnknown, ProbeSpec
 from probes.reading import Reading
 
 METRIC = probe("m", period=60, settle=120)
@@ -54,4 +54,20 @@ def test_a_sample_stands_for_no_time_where_a_probe_is_asked_live_and_adds_the_lo
         (timedelta(0), seconds(60)),
         (timedelta(0), timedelta(0)),
         (timedelta(0), timedelta(0)),
+    ]
+
+
+def test_not_being_seen_trips_no_sooner_than_the_slowest_probe_may_be_old_whichever_decided_last() -> None:
+    either = trigger(
+        "dark", "m.rate > 0.05 || site.rate > 0.05", stale_after=None, on_unknown=OnUnknown.ROLLBACK, unknown_limit=60
+    )
+    scene = Scene(either, success("fine", "site.ok"), probes=(METRIC, LIVE))
+    scene.board.add("site", reading(at(15), {"rate": 0.2}))
+    last = scene.board.evaluate(either, START, at(15)).reached
+    assert last is not None
+    assert (last.data_at, last.fresh_until) == (at(15), at(15) + LIVE.stale_after)
+    tripped = at(15) + METRIC.stale_after
+    assert [len(scene.board.evaluate(either, START, moment).trips) for moment in (tripped, tripped + seconds(1))] == [
+        1,
+        2,
     ]
