@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 
 from cockpit.console import door, open_streams, output
 from cockpit.exit_codes import CANNOT_WRITE, INTERNAL_ERROR, INTERRUPTED, NO_ACCESS
+from cockpit.untaken_signals import end_on_untaken_signals
 from probes.known_secrets import remember
 
 
@@ -106,6 +107,7 @@ class LazyGroup(click.Group):
         """
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
+        end_on_untaken_signals()
         open_streams()
         remember_those_of_clients()
         with door():

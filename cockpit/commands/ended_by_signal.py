@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from cockpit.tui.terminal_streams import keeper
+from cockpit.untaken_signals import before_end
 from probes.clients.threads import run_loop
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
@@ -27,6 +28,7 @@ async def _guarded(main: Coroutine[Any, Any, int]) -> int:
     loop, running = asyncio.get_running_loop(), asyncio.ensure_future(main)
     came: list[signal.Signals] = []
     give_back = keeper()
+    before_end.append(give_back)
 
     def end(number: signal.Signals) -> None:
         if came:
