@@ -172,6 +172,7 @@ def test_help_and_completion_import_no_command(asked: str) -> None:
         "cockpit.cli.main",
         "cockpit.console",
         "cockpit.exit_codes",
+        "cockpit.untaken_signals",
         "cockpit.commands",
         "cockpit.commands.migrate",
         "cockpit.commands.migrate.group",
