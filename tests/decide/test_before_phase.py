@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from decide.scene import CALM, START, STEP, Scene, at, reading, seconds, trigger
+from decide.scene import CALM, START, STEP, Scene, at, probe, reading, seconds, trigger
 
 from cockpit.decide.events import Acknowledgement, PhaseBegan, Record
 from cockpit.decide.situation import Badge
@@ -110,3 +110,20 @@ def test_an_acknowledgement_covers_one_occurrence() -> None:
             assert scene.of("alarm").ok
     assert not scene.of("alarm").ok
     assert scene.of("alarm").pre_existing == at(-60)
+
+
+@pytest.mark.parametrize(("good", "tripped"), [("", False), ("a", True), ("b", True), ("c", True), ("d", True)])
+def test_of_two_ways_to_breach_one_that_comes_back_is_a_breach_although_the_other_was_there_all_along(
+    good: str, tripped: bool
+) -> None:
+    pairs = trigger("pairs", "(!a.ok && !b.ok) || (!c.ok && !d.ok)")
+    probes = tuple(probe(name) for name in "abcdmn")
+    scene = Scene(*CALM, pairs, probes=probes, record=Record([PhaseBegan(START, Phase.PRE_DEPLOY)]))
+    for better in ("", "", good, ""):
+        scene.now += STEP
+        for name in "abcd":
+            scene.board.add(name, reading(scene.now, {"ok": name == better}))
+        scene.tick()
+        if scene.now == at(30):
+            scene.begin(Phase.POST_DEPLOY)
+    assert (scene.word is Word.ROLLBACK) is tripped

@@ -197,7 +197,7 @@ def test_a_step_without_a_duration_makes_it_the_latest_moment_and_is_named() -> 
     assert found.word == "decide by 03:25 at the latest (in 2h25m)"
     assert "no duration is known of Post it" in found.line
     none = way_back(planned((bare,), UTC_WINDOW), at_clock("01:00"), DEPLOYED)
-    assert (none.fit, none.moment) == (RollbackFit.UNTIMED, None)
+    assert (none.fit, none.moment, none.ends) == (RollbackFit.UNTIMED, None, None)
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,8 @@ def test_a_database_that_is_put_back_to_before_begins_nothing_again_by_the_same_
     assert night.begin("ann", LINES[0])
     night.ledger.clear()
     assert not night.begin("ann", LINES[0])
-    assert opening(night.plan, night.record, "purge", LINES[:1], night.now, "ann").missing
+    missing = opening(night.plan, night.record, "purge", LINES[:1], night.now, "ann").missing
+    assert [each.gate for each in missing] == [gate.title for gate in night.plan.gates]
     night.vote("bob")
     assert night.state("ann", LINES[0])
     assert night.begin("ann", LINES[0])

@@ -323,3 +323,7 @@ def test_a_live_probe_is_watched_until_the_cockpit_no_longer_does_for_longer_tha
     readings = Readings({"m": probe("m")})
     readings.gaps = [(at(began), at(ended)) for began, ended in gaps]
     assert readings.watched_until("m", at(since), at(120)) == at(watched)
+
+
+def test_what_reads_no_probe_waits_for_none() -> None:
+    assert Readings({"m": probe("m")}).interval(()) == ZERO
