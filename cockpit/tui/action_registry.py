@@ -40,9 +40,11 @@ class Where(StrEnum):
     """On the Rollback screen, while there is something to decide; its key may do something else elsewhere."""
     EVIDENCE = auto()
     """On a page of evidence; the same."""
+    TYPED = auto()
+    """On a page with a line to type in; the same."""
 
 
-PLACED = frozenset({Where.ROLLBACK, Where.EVIDENCE})
+PLACED = frozenset({Where.ROLLBACK, Where.EVIDENCE, Where.TYPED})
 """Where a screen binds keys of its own, before those of every screen."""
 
 _NAMED = {"slash": "/", "backslash": "\\", "at": "@", "minus": "-", "plus": "+", "underscore": "_", "escape": "esc"}
@@ -128,6 +130,7 @@ ACTIONS: tuple[Action, ...] = (
         Where.LISTS,
         footer=1,
     ),
+    Action("submit", "enter", "submit", "On a page with a line to type in: send what you typed", Where.TYPED),
     Action("back", "escape", "back", "Back to where you came from; never quits"),
     Action("top", "g", "top", "To the first line", Where.LISTS),
     Action("bottom", "G", "end", "To the last line", Where.LISTS),
@@ -245,7 +248,7 @@ HELP_FOOTER = _keys("back", "palette", "quit")
 REPLAY_FOOTER = _keys("evidence", "play", "turn_next", "filter", "help", "quit")
 CHECKLIST_FOOTER = _keys("evidence", "sign", "next", "failing", "help", "quit")
 MIGRATION_FOOTER = _keys("move_start", "move_hold", "move_drain", "arm", "help", "quit")
-CONFIRM_FOOTER = _keys("back")
+TYPED_FOOTER = _keys("submit", "back")
 FAULTS_FOOTER = _keys("back", "crew", "pause", "help", "quit")
 STEPS_FOOTER = _keys("evidence", "start_step", "sign", "copy", "help", "quit")
 DECIDE_FOOTER = _keys("evidence", "help", "quit")

@@ -307,7 +307,7 @@ class CockpitApp(App[None]):
         found = next((each for each in self.actions() if each.id == action), None)
         if found is None or (found.where is Where.MIGRATION and self.screen is not self._main["go_migration"]):
             return
-        if front is not None and front.takes_text and action not in ("back", "copy", "start_step", "suspend"):
+        if front is not None and front.takes_text and action not in ("submit", "back", "copy", "start_step", "suspend"):
             return  # letters typed there are text, not keys; F6 copies a step's command, F7 starts it
         match found.handler:
             case Handler.SCREEN:

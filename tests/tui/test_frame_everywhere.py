@@ -23,6 +23,7 @@ from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.lists import ListScreen, TimelineScreen
 from cockpit.tui.screens.pages import CardScreen, Page
 from cockpit.tui.screens.steps import StepsScreen
+from cockpit.tui.screens.typed import TypedScreen
 from cockpit.tui.widgets.banner import Here, VerdictBanner, banner_lines
 from cockpit.tui.widgets.context_row import ContextRow, context_line
 from cockpit.tui.widgets.footer import Footer, footer_line, footer_parts
@@ -67,7 +68,7 @@ PAGES = frozenset(PLACES) - {screen.label for screen in SCREENS}
 def screen_kinds(kind: type[FrameScreen] = FrameScreen) -> set[type[FrameScreen]]:
     """Every kind of screen that is opened as such, none that only others build upon."""
     below = kind.__subclasses__()
-    return {kind}.union(*map(screen_kinds, below)) - {FrameScreen, Page, ListScreen, StepsScreen}
+    return {kind}.union(*map(screen_kinds, below)) - {FrameScreen, Page, ListScreen, StepsScreen, TypedScreen}
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

@@ -21,7 +21,7 @@ from cockpit.plan.model import Gate, Migration, Poll
 from cockpit.tui.action_registry import available
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.keys.migration import OF_A_RUN, MigrationKeys
-from cockpit.tui.screens import confirm
+from cockpit.tui.screens import typed
 from cockpit.tui.screens.confirm import ConfirmScreen
 from cockpit.tui.screens.migration import MigrationScreen
 from cockpit.tui.views.migration import migration_text
@@ -237,7 +237,7 @@ async def test_dangerous_keys_are_absent_until_the_account_is_typed() -> None:
 
 
 async def test_keys_typed_before_the_page_was_seen_are_not_meant_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(confirm, "INPUT_DELAY_S", 3600)  # however slow this machine types
+    monkeypatch.setattr(typed, "INPUT_DELAY_S", 3600)  # however slow this machine types
     app = CockpitApp(Stage().calm(1))
     async with opened(app) as pilot:
         await pilot.press("f9", *"123456789012", "enter")

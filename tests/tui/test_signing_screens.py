@@ -301,14 +301,18 @@ async def test_after_a_decision_to_fix_forward_banner_and_keys_say_what_is_so_no
         assert [key in lines[-1] for key in ("r roll back", "fix forward", "d withdraw")] == [True, False, True]
 
 
-async def test_where_one_types_the_last_line_names_no_key_that_does_nothing_there(tmp_path: Path) -> None:
+async def test_where_one_types_the_last_line_names_the_keys_that_do_something_there_and_no_other(
+    tmp_path: Path,
+) -> None:
     async with cockpit(tmp_path) as (pilot, watch):
         app = pilot.app
         assert isinstance(app, CockpitApp)
         watch.burning()
         for keys in (["5", "f"], ["i"]):
             await pilot.press("escape", *keys)
-            assert shown(app).splitlines()[-1].strip("▌▐ ") == "esc back", keys
+            *_, line, keys_there = shown(app).splitlines()
+            assert keys_there.strip("▌▐ ") == "enter submit  esc back", keys
+            assert line.startswith("▌"), "a mark that needs no colour"
 
 
 async def test_a_rollback_that_has_ended_lets_the_deployment_begin_again(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from cockpit.tui.screens.lists import ChecklistScreen, ListScreen, TimelineScree
 from cockpit.tui.screens.pages import EvidenceScreen, FaultsScreen, HelpScreen
 from cockpit.tui.screens.registry import MAIN_SCREENS
 from cockpit.tui.screens.steps import RollbackScreen
+from cockpit.tui.screens.typed import TypedScreen
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -130,7 +131,7 @@ def test_bindings_are_the_registry() -> None:
     bound = {(binding.key, binding.action) for binding in CockpitApp.BINDINGS if not isinstance(binding, tuple)}
     everywhere = [action for action in ACTIONS if action.where not in PLACED]
     assert bound == {(action.keys, f"do('{action.id}')") for action in everywhere}
-    own = [binding for kind in (RollbackScreen, EvidenceScreen) for binding in kind.BINDINGS]
+    own = [binding for kind in (RollbackScreen, EvidenceScreen, TypedScreen) for binding in kind.BINDINGS]
     placed = {(action.keys, f"app.do('{action.id}')") for action in ACTIONS if action.where in PLACED}
     assert {(binding.key, binding.action) for binding in own if not isinstance(binding, tuple)} == placed
 

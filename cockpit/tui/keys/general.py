@@ -43,6 +43,12 @@ class GeneralKeys:
         if self._front is not None:
             self._front.open_selected()
 
+    def _submit(self) -> None:
+        if self._front is not None and self._front.offers("submit"):
+            self._front.submit()
+        else:
+            self._cockpit.refuse("there is no line to type in here")
+
     def _filter(self) -> None:
         if self._front is not None:
             self._front.open_filter()
@@ -207,6 +213,7 @@ KEYS = handled(
     Handler.GENERAL,
     {
         "back": GeneralKeys._back,
+        "submit": GeneralKeys._submit,
         "evidence": GeneralKeys._evidence,
         "filter": GeneralKeys._filter,
         "failing": GeneralKeys._failing,

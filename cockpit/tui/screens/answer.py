@@ -15,9 +15,7 @@ from textual.widgets import Input
 
 from cockpit.engine.ports import Refused
 from cockpit.tui import theme
-from cockpit.tui.action_registry import CONFIRM_FOOTER
-from cockpit.tui.screens.base import FrameScreen
-from cockpit.tui.screens.confirm import INPUT_DELAY_S
+from cockpit.tui.screens.typed import TypedScreen
 from cockpit.tui.text import plain, wrapped
 from cockpit.tui.widgets.passage import Passage
 from probes.frozen import frozen
@@ -36,7 +34,7 @@ class Choice:
     help: str = ""
 
 
-class AnswerScreen(FrameScreen):
+class AnswerScreen(TypedScreen):
     """Enter submits, esc cancels; where there are choices, the arrows choose. What is seen goes on changing above the line typed.
 
     What is typed is never lost: the line takes text from the first moment. On a dangerous page enter alone waits a moment, since
@@ -47,9 +45,6 @@ class AnswerScreen(FrameScreen):
         Binding("down", "choose(1)", show=False, priority=True),
         Binding("up", "choose(-1)", show=False, priority=True),
     ]
-
-    footer: ClassVar[tuple[str, ...]] = CONFIRM_FOOTER
-    takes_text = True
 
     def __init__(
         self,
@@ -74,24 +69,16 @@ class AnswerScreen(FrameScreen):
         self.problem = ""
         self.choices, self.chosen = tuple(choices), -1
         self.listening = not dangerous
-        """Whether enter submits by now."""
 
     def body(self) -> Iterable[Widget]:
         yield Passage("question")
         yield VerticalScroll(Passage("text"), id="page", can_focus=False)
         yield Passage("problem")
-        yield Input(placeholder=plain(self.hint), id="word")
-
-    def on_mount(self) -> None:
-        self.query_one("#word", Input).focus()
-        self.set_timer(INPUT_DELAY_S, self._listen)
+        yield self.line_to_type(self.hint)
 
     def on_unmount(self) -> None:
         if self._submitting is not None:
             self._submitting.cancel()
-
-    def _listen(self) -> None:
-        self.listening = True
 
     def action_choose(self, by: int) -> None:
         """The next choice, or the one before; from none, the first or the last."""
@@ -112,7 +99,7 @@ class AnswerScreen(FrameScreen):
         self.query_one("#question", Passage).show(question, keep="\n")
         room = self.size.height - 8 - len(asked) - len(self.choices)
         self.query_one("#text", Passage).show(self._seen(width, max(4, room)), keep="\n")
-        typed = self.query_one("#word", Input).value  # and with it what the empty line said
+        typed = self.line.value  # and with it what the empty line said
         line, style = (
             (self.problem, f"bold {theme.HOLD}") if self.problem else (self.hint if typed else "", theme.QUIET)
         )
@@ -150,7 +137,6 @@ class AnswerScreen(FrameScreen):
         return typed if same or not value else f"{value} {typed}"
 
     async def _submit(self, text: str) -> None:
-        field = self.query_one("#word", Input)
         self.problem = "saving … (touch your security key if it blinks)"
         self.paint()
         try:
@@ -158,7 +144,7 @@ class AnswerScreen(FrameScreen):
         except Refused as refused:
             self.problem = str(refused)
             self.paint()
-            field.focus()
+            self.line.focus()
             return
         if self.is_current:
             self.cockpit.pop_screen()

@@ -192,5 +192,8 @@ class FrameScreen(Screen[None]):
     def zoom(self, by: int) -> None:
         """Show half the time on charts (1), or twice as much (-1)."""
 
+    def submit(self) -> None:
+        """Send what is typed on this page."""
+
     def toggle_mine(self) -> None:
         """Show only what the person here can sign, or everything again."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import ClassVar
 
 from rich.text import Text
 from textual import on
@@ -12,37 +11,23 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from cockpit.tui import theme
-from cockpit.tui.action_registry import CONFIRM_FOOTER
-from cockpit.tui.screens.base import FrameScreen
-from cockpit.tui.text import hanging, plain, wrapped
+from cockpit.tui.screens.typed import TypedScreen
+from cockpit.tui.text import hanging, wrapped
 from cockpit.tui.widgets.passage import Passage
 
-INPUT_DELAY_S = 0.4
-"""Seconds during which enter does nothing on a dangerous page: it was pressed before the page was shown."""
 
-
-class ConfirmScreen(FrameScreen):
+class ConfirmScreen(TypedScreen):
     """A verb, an object, an account; consequences; and a word to be typed exactly. Esc leaves everything as it is."""
-
-    footer: ClassVar[tuple[str, ...]] = CONFIRM_FOOTER
-    takes_text = True
 
     def __init__(self, title: str, consequences: str, word: str, then: Callable[[], None]) -> None:
         super().__init__()
         self.what, self.consequences, self.word = title, consequences, word
         self._then = then
-        self._confirmed = self.listening = False
+        self._confirmed = False
 
     def body(self) -> Iterable[Widget]:
         yield VerticalScroll(Passage("text"), id="page", can_focus=False)
-        yield Input(placeholder=f"type: {plain(self.word)}    esc cancels", id="word")
-
-    def on_mount(self) -> None:
-        self.query_one("#word", Input).focus()
-        self.set_timer(INPUT_DELAY_S, self._listen)
-
-    def _listen(self) -> None:
-        self.listening = True
+        yield self.line_to_type(f"type: {self.word}")
 
     def paint_body(self) -> None:
         width = self.size.width - 4
