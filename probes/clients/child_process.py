@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import os
 import shutil
 import signal
@@ -278,17 +279,27 @@ async def ask_program(
     name = words[0]
     try:
         command = program(*words, kind=kind)
-        command = Command(command.words, {**command.environment, **(given or {})})
-        return await complete(command, timeout_s=timeout_s)
     except FileNotFoundError as error:
         raise Unseen(Unknown(Reason.NOT_FOUND, _why(error, f"there is no program {name}"), hint)) from None
+    except PermissionError:
+        raise Unseen(Unknown(Reason.ACCESS_DENIED, f"{name} may not be run", hint)) from None
+    try:
+        command = Command(command.words, {**command.environment, **(given or {})})
+        return await complete(command, timeout_s=timeout_s)
+    except FileNotFoundError:  # it was found: what is not there is what runs it
+        detail = f"{name} is there, and the interpreter that its first line (#!) names is not"
+        raise Unseen(Unknown(Reason.NOT_FOUND, detail, "install that, or correct the line")) from None
     except PermissionError:
         raise Unseen(Unknown(Reason.ACCESS_DENIED, f"{name} may not be run", hint)) from None
     except TimeoutError:
         detail = f"{name} did not end within {timeout_s:g} s"
         raise Unseen(Unknown(Reason.TIMEOUT, detail, f"run it by hand: {' '.join(words)}")) from None
     except OSError as error:
-        raise Unseen(Unknown(Reason.ERROR, f"{name}: {error.strerror}", hint)) from None
+        if error.errno == errno.ENOEXEC:
+            detail = f"{name} is no program that this machine can run"
+            hint = "a script begins with #! and its interpreter; what is compiled must be for this kind of machine"
+            raise Unseen(Unknown(Reason.ERROR, detail, hint)) from None
+        raise Unseen(Unknown(Reason.ERROR, f"{name}: {error.strerror}", "run it by hand")) from None
 
 
 async def complete(command: Command, *, timeout_s: float) -> Completed:

@@ -151,6 +151,23 @@ async def test_what_is_not_there_is_not_found(clients: Clients, tmp_path: Path) 
     assert (await read(clients, str(tmp_path / "none"))).unknown["ok"].reason is Reason.NOT_FOUND
 
 
+@pytest.mark.parametrize(
+    ("holds", "why"),
+    [
+        (b"#!/usr/bin/no-such-interpreter\n", "is there, and the interpreter that its first line (#!) names is not"),
+        (b"\x7fELF, they say", "is no program that this machine can run"),
+    ],
+)
+async def test_what_is_there_and_cannot_be_started_is_not_said_to_be_missing(
+    holds: bytes, why: str, clients: Clients, script: Script
+) -> None:
+    program = Path(script(""))
+    program.write_bytes(holds)
+    unknown = (await read(clients, str(program))).unknown["ok"]
+    assert unknown.detail == f"{program} {why}"
+    assert "#!" in unknown.hint or "correct the line" in unknown.hint
+
+
 def test_an_operator_agrees_to_the_whole_line(tmp_path: Path) -> None:
     params = CommandParams(program="check_disk", arguments=["-w", "20 %"], environment=["HOME"])
     (demand,) = ExternalCommand.demands[0].demands(Asked(params, (), tmp_path))

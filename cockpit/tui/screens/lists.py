@@ -350,7 +350,7 @@ class ProbesScreen(ListScreen):
             return ()
         causes = dict.fromkeys(status.unknown.values())
         return (
-            *((f"{why.reason.label}: {why.hint or why.detail}", theme.UNKNOWN) for why in causes),
+            *((f"{why.line} ({why.hint})" if why.hint else why.line, theme.UNKNOWN) for why in causes),
             (f"{status.title or status.uses}: {status.query}", theme.TEXT),
         )
 
