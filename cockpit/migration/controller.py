@@ -177,7 +177,7 @@ class Controller:
         if why := self._cannot(phase):
             return why
         try:
-            process = start(self.command(phase, who, *options, given=given), Path(self.log_file))
+            process = start(self.command(phase, who, *options, given=given), Path(self.log_file), only_errors=True)
         except OSError as error:
             return f"{phase} was not started: {error.strerror or error}"
         self._started.append(Started(phase, process, self.progress.run, stated=given is not None))

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import errno
+import fcntl
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +21,7 @@ from contextlib import suppress
 from dataclasses import field
 from functools import partial
 from io import FileIO
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +111,24 @@ class _LogTail:
         return last_words(text, lines)
 
 
+def _own_log(log: Path) -> tuple[_LogTail, FileIO]:
+    """A file that no other child writes to: `log`, or where one does, the next beside it. What it says last is its own then.
+
+    A child holds its lock as long as it lives, whoever started it.
+    """
+    for number in count(1):
+        path = log if number == 1 else log.with_stem(f"{log.stem}-{number}")
+        tail, out = _LogTail(path), _private(path)
+        try:
+            if stat.S_ISREG(os.fstat(out.fileno()).st_mode):
+                fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            out.close()
+            continue
+        return tail, out
+    raise AssertionError("counting has no end")
+
+
 def _private(log: Path) -> FileIO:
     """To be added to, and begun so that its user alone can read it: nothing that a child writes there is redacted."""
     return FileIO(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), "ab")
@@ -152,20 +173,23 @@ def start(
     folder: str | None = None,
     user: int | None = None,
     dies_by: signal.Signals | None = None,
+    only_errors: bool = False,
 ) -> Child:
-    """Start it in a session of its own, without input; what it writes goes to the end of `log`. Raises OSError.
+    """Start it in a session of its own, without input; what it writes goes to the end of `log`, or of one beside it that no other
+    child writes to. Raises OSError.
 
-    `user` is also its group. `dies_by` is sent to it when the thread that starts it ends (Linux only).
+    `only_errors`: what it writes to its standard output is dropped. `user` is also its group. `dies_by` is sent to it when the
+    thread that starts it ends (Linux only).
     """
     other: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
-    tail = _LogTail(log)
-    with _private(log) as out:
+    tail, log_of_its_own = _own_log(log)
+    with log_of_its_own as out:
         process = subprocess.Popen(
             command.words,
             env=command.environment,
             cwd=folder,
             stdin=subprocess.DEVNULL,
-            stdout=out,
+            stdout=subprocess.DEVNULL if only_errors else out,
             stderr=out,
             start_new_session=True,
             preexec_fn=None if dies_by is None else partial(_die_with_parent, dies_by),  # noqa: PLW1509 - one system call
@@ -214,9 +238,9 @@ class PipedChild:
 
 
 async def start_piped(command: Command, log: Path) -> PipedChild:
-    """Start it in a session of its own; its standard error goes to the end of `log`. Raises OSError."""
-    tail = _LogTail(log)
-    with _private(log) as out:
+    """Start it in a session of its own; its standard error goes to the end of a log, as of `start`. Raises OSError."""
+    tail, log_of_its_own = _own_log(log)
+    with log_of_its_own as out:
         process = await asyncio.create_subprocess_exec(
             *command.words,
             env=command.environment,

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from support.waiting import LAST_RESORT_S
+from support.waiting import LAST_RESORT_S, wait_until
 
 from probes.clients.child_process import Command, ask_program, program, run, start, start_piped
 from probes.known_secrets import remember
@@ -39,6 +39,25 @@ def test_one_that_said_nothing_says_so(tmp_path: Path) -> None:
     assert child.last_words() == "it says nothing"
     log.unlink()
     assert child.last_words() == "its log cannot be read: No such file or directory"
+
+
+def test_of_several_that_write_at_once_each_has_last_words_of_its_own(tmp_path: Path) -> None:
+    """As workers of a migration do, beside the phase that started them."""
+    log = tmp_path / "log"
+    first, second = (start(shell(f"echo {name}; exec sleep 1000"), log) for name in ("first", "second"))
+    wait_until(lambda: (first.last_words(), second.last_words()) == ("first", "second"), "each says its own")
+    for each in (first, second):
+        each.signal(signal.SIGKILL)
+        each.wait(LAST_RESORT_S)
+    before = sorted(tmp_path.iterdir())
+    start(shell("exit 1"), log).wait(LAST_RESORT_S)
+    assert sorted(tmp_path.iterdir()) == before, "a file is used again once its child has ended"
+
+
+def test_what_is_no_word_of_it_is_dropped_where_that_is_asked(tmp_path: Path) -> None:
+    child = start(shell("echo progress; echo why >&2; exit 1"), tmp_path / "log", only_errors=True)
+    child.wait(LAST_RESORT_S)
+    assert child.last_words(9) == "why"
 
 
 def test_one_is_signaled_and_its_end_seen(tmp_path: Path) -> None:
