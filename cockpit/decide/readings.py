@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -11,9 +11,30 @@ from cockpit.conditions.condition import Outcome
 from cockpit.decide.limits import Limit, own_limit
 from cockpit.plan.ecs_services import services_watched
 from cockpit.plan.model import ProbeSpec
+from probes.frozen import frozen
 from probes.reading import Reading, Reason, Unknown, Value, checked
 
 POLLS_KEPT = 16
+
+
+@frozen
+class Answer:
+    """What one data time was answered with, once or more often."""
+
+    first: Reading
+    last: Reading
+    times: tuple[datetime, ...]
+    """Of asking, rising."""
+
+    def again(self, reading: Reading) -> Answer:
+        """With one more answer that says the same."""
+        given = self.first, self.last, reading
+        times = tuple(sorted((*self.times, reading.observed_at)))
+        return Answer(min(given, key=_rank), max(given, key=_rank), times)
+
+    @property
+    def each(self) -> Iterator[Reading]:
+        return (replace(self.first, observed_at=moment) for moment in self.times)
 
 
 @dataclass(slots=True)
@@ -28,7 +49,7 @@ class ProbeHistory:
     polls_kept: int = POLLS_KEPT
     newest_data_at: datetime | None = None
     """Data time of the newest sample in which anything was known."""
-    answers: dict[datetime, list[Reading]] = field(default_factory=dict)
+    answers: dict[datetime, list[Answer]] = field(default_factory=dict)
     """The differing answers about a data time that was answered more than once."""
     rewritten: int = 0
     """How often anything but the end was changed: what was copied from here is then no longer right."""
@@ -65,16 +86,22 @@ class ProbeHistory:
             return True
         self.rewritten += 1
         held = self.samples[index]
-        answers = self.answers.get(reading.data_at, [held])
-        insort(answers, reading, key=_rank)
-        self.answers[reading.data_at] = answers = _distinct(answers)
-        self.samples[index] = merged = together(answers)
-        in_order = answers[-1] is reading  # another may have changed since when something was known, and nothing else
-        return not (in_order and _same(merged, held) and merged.observed_at == held.observed_at)
+        answers = self.answered(held)
+        newest = all(reading.observed_at > answer.times[-1] for answer in answers)
+        before = next((place for place, answer in enumerate(answers) if _same(answer.first, reading)), None)
+        if before is None:
+            answers.append(_alone(reading))
+        else:
+            answers[before] = answers[before].again(reading)
+        self.answers[reading.data_at] = answers
+        kept = {id(each): each for answer in answers for each in (answer.first, answer.last)}
+        self.samples[index] = merged = together(sorted(kept.values(), key=_rank))
+        # One that came late may have changed since when something is known, and nothing else.
+        return not (newest and _same(merged, held) and merged.observed_at == held.observed_at)
 
-    def answered(self, data_at: datetime) -> list[Reading]:
-        """The differing answers about the data time of a sample, by the time of asking."""
-        return self.answers.get(data_at) or [self.samples[bisect_left(self.times, data_at)]]
+    def answered(self, sample: Reading) -> list[Answer]:
+        """The differing answers about the data time of a sample."""
+        return self.answers.get(sample.data_at) or [_alone(sample)]
 
     def polled(self, reading: Reading) -> None:
         if not self.polls or reading.observed_at > self.polls[-1].observed_at:
@@ -129,15 +156,8 @@ def together(answers: Sequence[Reading]) -> Reading:
     return replace(newest, observed_at=observed_at, values=values, unknown=unknown, state_since=since, earlier=())
 
 
-def _distinct(answers: Sequence[Reading]) -> list[Reading]:
-    """The first and the last answer of each content: those between them change nothing."""
-    kept: list[Reading] = []
-    for at, answer in enumerate(answers):
-        same_before = any(_same(answer, other) for other in answers[:at])
-        same_after = any(_same(answer, other) for other in answers[at + 1 :])
-        if not (same_before and same_after):
-            kept.append(answer)
-    return kept
+def _alone(reading: Reading) -> Answer:
+    return Answer(reading, reading, (reading.observed_at,))
 
 
 def _same(one: Reading, other: Reading) -> bool:
@@ -147,6 +167,11 @@ def _same(one: Reading, other: Reading) -> bool:
         other.state_since,
         other.lateness,
     )
+
+
+def in_order(answers: Iterable[Answer]) -> list[Reading]:
+    """All that was answered, by the time of asking."""
+    return sorted((each for answer in answers for each in answer.each), key=_rank)
 
 
 def _rank(reading: Reading) -> tuple[datetime, str]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from cockpit.conditions.condition import Condition
 from cockpit.decide.before_phase import BeforePhase
 from cockpit.decide.limits import Limits
-from cockpit.decide.readings import Readings, together
+from cockpit.decide.readings import Readings, in_order, together
 from cockpit.decide.state_machine import Sample
 from cockpit.plan.model import Criterion
 from probes.reading import Reading, Unknown, Value
@@ -90,9 +90,11 @@ class Sampler:
         self, readings: Readings, needed: Mapping[str, Reading], unknown: Mapping[str, Unknown], truth: bool
     ) -> datetime | None:
         """Since when it has been known to come out so: a correction with which it still does makes that no later."""
-        answers = {name: readings.histories[name].answered(reading.data_at) for name, reading in needed.items()}
-        first_known = max((given[0].observed_at for given in answers.values()), default=None)
-        since = None
+        given = {name: readings.histories[name].answered(reading) for name, reading in needed.items()}
+        first_known = max((min(each.times[0] for each in answers) for answers in given.values()), default=None)
+        if all(len(answers) == 1 for answers in given.values()):
+            return first_known
+        answers, since = {name: in_order(each) for name, each in given.items()}, None
         for moment in sorted({each.observed_at for given in answers.values() for each in given}, reverse=True):
             if first_known is None or moment < first_known:
                 break

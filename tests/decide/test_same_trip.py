@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from decide.scene import Scene, at, probe, reading, seconds, success, trigger
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cockpit.decide.board import Board
 from cockpit.decide.events import Decision, Occurrence, Proof
 from cockpit.decide.situation import Latch
 from cockpit.decide.states import State, Word
@@ -52,6 +54,12 @@ def dismissed(scene: Scene, lasts: float | None = None) -> Scene:
 # -- what was seen is corrected --------------------------------------------------------------------------------------
 
 ERRORS = trigger("errors", "m.rate > 0.05", stale_after=None)
+RULES = (
+    ERRORS,
+    trigger("run", "m.rate > 0.05", hold_for=120, stale_after=None, gap_tolerance=None),
+    trigger("many", "m.rate > 0.05", within=180, at_least=0.5, stale_after=None, gap_tolerance=None),
+    success("few", "m.rate <= 0.05", hold_for=120, stale_after=None, gap_tolerance=None),
+)
 
 
 def test_a_bad_value_that_is_corrected_to_another_bad_one_is_the_trip_that_was_answered() -> None:
@@ -73,6 +81,24 @@ def test_what_was_corrected_to_good_and_back_is_known_to_be_bad_since_then() -> 
     assert latch(scene).since == scene.now
 
 
+@settings(max_examples=30)
+@given(st.lists(st.sampled_from([0.0, 0.2, 0.3, None]), min_size=2, max_size=9), st.randoms(use_true_random=False))
+def test_since_when_it_is_known_depends_on_the_answers_and_not_on_when_anybody_looked(
+    rates: list[float | None], shuffle: random.Random
+) -> None:
+    """However often one period is answered, and in whatever order the answers arrive."""
+    scene = watched(*RULES)
+    for rate in rates:
+        answered(scene, (0, 0.2), (60, rate))
+    polls = list(scene.board.readings.histories["m"].polls)
+    shuffle.shuffle(polls)
+    at_last = Board(scene.plan, at(0))
+    for poll in polls:
+        at_last.add("m", poll)
+    for rule in RULES:
+        assert at_last.evaluate(rule, at(0), scene.now) == scene.board.evaluate(rule, at(0), scene.now)
+
+
 def test_what_two_probes_say_together_is_known_since_both_said_so_at_one_moment() -> None:
     """One value of each was not enough; the first answer of either with the last of the other would have been."""
     busy = trigger("busy", "m.running + n.running > 3")
@@ -83,12 +109,6 @@ def test_what_two_probes_say_together_is_known_since_both_said_so_at_one_moment(
     assert trip.since == at(62)
 
 
-RULES = (
-    ERRORS,
-    trigger("run", "m.rate > 0.05", hold_for=120, stale_after=None, gap_tolerance=None),
-    trigger("many", "m.rate > 0.05", within=180, at_least=0.5, stale_after=None, gap_tolerance=None),
-    success("few", "m.rate <= 0.05", hold_for=120, stale_after=None, gap_tolerance=None),
-)
 LOOKBACK = 4
 CORRECTED = st.tuples(st.integers(0, 3), st.integers(0, 3))
 """How far a rate moves, on its side of the limit, and what is counted beside it, by answer."""
