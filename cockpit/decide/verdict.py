@@ -169,8 +169,8 @@ def _turns_in(judgement: Judgement) -> timedelta | None:
         if each.criterion.enforced and not each.pre_existing and Badge.WAIVED not in each.status.badges:
             left[each.criterion.severity] += [each.status.trips_in] if each.status.trips_in is not None else []
     majors = sorted(left[Severity.MAJOR])
-    second = majors[:1] if any(tripped_major(each) for each in judgement.judged) else majors[1:2]
-    return min([*left[Severity.CRITICAL], *second], default=None)
+    alone = not any(tripped_major(each) for each in judgement.judged)
+    return min([*left[Severity.CRITICAL], *majors[alone:]], default=None)
 
 
 def _newest(stands: Standing) -> str:

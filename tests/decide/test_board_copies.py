@@ -28,6 +28,8 @@ def test_a_copy_decides_alike_and_what_happens_to_one_is_nothing_to_the_other() 
             board.add("m", reading(when, {"rate": rate}))
     states = [decide(scene.plan, board, scene.record, later).criterion("errors").state for board in (twin, scene.board)]
     assert states == [State.TRIPPED, State.CLEAR]
+    newest = [board.readings.latest("m") for board in (twin, scene.board)]
+    assert [each.values["rate"] for each in newest if each is not None] == [0.2, 0.0]
     third = twin.copy()
     twin.gap(later, later + STEP)
     assert third.readings.gaps == []

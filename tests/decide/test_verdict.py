@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from decide.scene import CALM, STEP, Scene, ask, at, blind, gate, item, probe, reading, seconds, success, trigger
 
-from cockpit.decide.events import Change, Decision, PhaseBegan, PointOfNoReturn, Record
+from cockpit.decide.events import Change, Decision, PhaseBegan, PointOfNoReturn, Record, SignOff
 from cockpit.decide.states import State, Word
 from cockpit.plan.model import Mode, Phase, Severity
 from probes.reading import Reason
@@ -276,6 +276,13 @@ def test_a_suspicion_is_not_excused_by_traffic_that_stopped() -> None:
         scene.board.add("n", blind(scene.now, Reason.LOW_VOLUME))
         scene.give()
     assert scene.word is Word.HOLD
+
+
+def test_signatures_and_excuses_alone_are_no_go_and_it_says_so() -> None:
+    scene = before_deployment(success("team", "", sign_off=ask()), trigger("errors", "n.rate > 0.05"))
+    scene.say(SignOff(scene.now, "team", "primary", "on_call", "seen", "d1"))
+    scene.board.add("n", blind(scene.now, Reason.LOW_VOLUME))
+    assert scene.tick().situation.verdict.reasons == ("nothing that is judged can be seen",)
 
 
 @pytest.mark.parametrize("line", ["lowx20", "nonex20", "_x20", "deniedx20"])
