@@ -223,3 +223,12 @@ def test_those_nights_begin_runs() -> None:
         night.state("ann", LINES[0])
         night.begin("ann", LINES[0])
         assert len(night.begun) == count
+
+
+def test_whoever_asks_is_left_out_where_the_plan_says_so_and_another_persons_go_opens_it() -> None:
+    made = gated("purge")
+    (only,) = made.gates
+    night = Night(replace(made, gates=(replace(only, poll=replace(only.poll, exclude_initiator=True)),)))
+    night.vote("ann")
+    for who, missing in (("ann", True), ("bob", False), ("", True)):
+        assert bool(missing_before(night.plan, night.record, "purge", night.now, who)) is missing
