@@ -232,6 +232,7 @@ async def migration_controller(
     chronicle = Chronicle(watch.record, watch.clock)
     controller.on_progress.append(chronicle.record_progress)
     controller.on_death.append(chronicle.record_death)
+    watch.notices.append(lambda: controller.progress.alarm)
 
     async def follow() -> None:
         await asyncio.sleep(0.5)  # the screen first

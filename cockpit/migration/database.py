@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -19,8 +21,29 @@ ANSWERS_WITHIN_S = 10.0
 _REFUSED_OPTIONS = "unsupported startup parameter"
 _BACKEND = statement("backend")
 Connection = psycopg.AsyncConnection[Any]
+ANSWERED_WITHIN_S = STATEMENT_MS / 1000 + 15
+"""The server ends a statement before that: what is not answered by then never will be, though the network takes every byte."""
+LONG_ANSWERED_WITHIN_S = 30 * 60 + 15.0
+"""The same for what may take long (see `wait_longer`)."""
 GONE = (psycopg.OperationalError, psycopg.InterfaceError)
 """What is raised when the server, or the way to it, is gone."""
+
+
+class AnsweringConnection(psycopg.AsyncConnection[Any]):
+    """A connection on which nothing is waited for without end. It is closed where an answer does not come."""
+
+    waits_longer = False
+    """Whether a statement is under way that may take long."""
+
+    async def wait(self, gen: Any, *args: Any, **named: Any) -> Any:
+        """As psycopg waits. Raises OperationalError where it takes longer than the server would let it."""
+        within = LONG_ANSWERED_WITHIN_S if self.waits_longer else ANSWERED_WITHIN_S
+        try:
+            async with asyncio.timeout(within):
+                return await super().wait(gen, *args, **named)
+        except TimeoutError:
+            self.pgconn.finish()
+            raise psycopg.OperationalError(f"the server did not answer within {within:g} s") from None
 
 
 class Pooled(psycopg.ProgrammingError):
@@ -56,7 +79,9 @@ async def connect(
     parameters |= {
         # Row-level security that would hide rows is an error, never a shorter answer. Each statement sees what was committed
         # before it began, whatever role or database are set to: with any other level most would fail beside a live application.
-        "options": f"{options} -c lock_timeout=5000 -c row_security=off -c default_transaction_isolation=read\\ committed",
+        # One that is stopped in a transaction gives back what it has locked before the application has waited for long.
+        "options": f"{options} -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000 -c row_security=off "
+        "-c default_transaction_isolation=read\\ committed",
         "application_name": name,
         "connect_timeout": "5",
         "keepalives_interval": "5",
@@ -71,7 +96,7 @@ async def connect(
     finally:
         resolver.close()
     try:
-        opened = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)  # type: ignore[arg-type]
+        opened = await AnsweringConnection.connect(**parameters, autocommit=True)  # type: ignore[arg-type]
     except psycopg.OperationalError as error:
         if _REFUSED_OPTIONS in str(error):
             raise Pooled from None
@@ -87,6 +112,18 @@ async def connect(
         await opened.close()
         raise
     return opened
+
+
+@contextmanager
+def waiting_longer(connection: Connection) -> Iterator[None]:
+    """Statements in here may take long, as `wait_longer` lets them: their answers are waited for as long."""
+    if isinstance(connection, AnsweringConnection):
+        connection.waits_longer = True
+    try:
+        yield
+    finally:
+        if isinstance(connection, AnsweringConnection):
+            connection.waits_longer = False
 
 
 async def _look_at_server(connection: Connection, *, primary: bool) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cockpit.migration.local_workers import DATABASE
 from cockpit.migration.replacements import Ended
 from cockpit.migration.runs import RunError
+from cockpit.migration.worker_names import of_task
 from cockpit.migration_scope import EcsTask
 from probes.clients.clients import Clients
 from probes.reading import Unseen
@@ -34,15 +35,21 @@ class EcsWorkers:
     run: int
     count: int
     arns: list[str] = field(default_factory=list)
+    _running: set[str] = field(default_factory=set)
+    """Of `arns`, those that ECS says run: the others are still to be placed, or to get their image."""
     _round: int = 0
     _ended: list[Ended] = field(default_factory=list)
 
-    async def keep(self, others: int = 0) -> int:
-        """Start what is missing; the number of tasks that are not stopped. Raises RunError when ECS refuses to start one."""
+    @property
+    def names(self) -> Collection[str]:
+        """Of those that run, as their ids in the ledger begin."""
+        return [of_task(_short(arn)) for arn in self._running]
+
+    async def keep(self, others: int = 0) -> None:
+        """Start what is missing. Raises RunError when ECS refuses to start one."""
         missing = self.count - others - len(self.arns)
         if missing > 0:
             await self._start(missing)
-        return len(self.arns)
 
     async def who_ended(self) -> list[Ended]:
         """How tasks have stopped since it was last asked, as ECS says it; it is asked every few rounds."""
@@ -52,11 +59,11 @@ class EcsWorkers:
         ended, self._ended = self._ended, []
         return ended
 
-    async def give_up(self, why: str) -> None:
-        """Stop all that run, `why` is told to ECS; those that are still to be placed or to get their image are left to it."""
-        for task in (await self._described()).get("tasks", []):
-            if task.get("lastStatus") == "RUNNING":
-                await self._stop(task["taskArn"], f"the task {why}")
+    async def give_up(self, names: Collection[str], why: str) -> None:
+        """Stop these, and give ECS `why` as the reason."""
+        for arn in sorted(self._running):
+            if of_task(_short(arn)) in names:
+                await self._stop(arn, f"the task {why}")
 
     async def ended(self, within_s: float) -> bool:
         """Wait until every task has stopped by itself."""
@@ -68,6 +75,10 @@ class EcsWorkers:
             await asyncio.sleep(1)
             waited += 1
         return False
+
+    async def end(self, within_s: float) -> None:
+        """Their run has ended: wait until they have; `stop` stops the others."""
+        await self.ended(within_s)
 
     async def stop(self) -> None:
         """Stop what is left: SIGTERM, which drains, and a kill after the task's stopTimeout."""
@@ -97,11 +108,15 @@ class EcsWorkers:
     async def _look(self) -> None:
         answer = await self._described()
         stopped = [task for task in answer.get("tasks", []) if task.get("lastStatus") == "STOPPED"]
+        running = {task["taskArn"] for task in answer.get("tasks", []) if task.get("lastStatus") == "RUNNING"}
         self._ended += [_how_it_ended(task) for task in stopped]
         lost = [failure["arn"] for failure in answer.get("failures", []) if failure.get("reason") == "MISSING"]
-        self._ended += [Ended(f"task {_short(arn)}: ECS knows it no longer", well=True) for arn in lost]
+        self._ended += [
+            Ended(f"task {_short(arn)}: ECS knows it no longer", well=True, worker=of_task(_short(arn))) for arn in lost
+        ]
         gone = {task["taskArn"] for task in stopped} | set(lost)
         self.arns = [arn for arn in self.arns if arn not in gone]
+        self._running = (self._running | running).intersection(self.arns)
 
     async def _start(self, count: int) -> None:
         """In batches, as RunTask takes them. What ECS cannot do now is tried again later; what it refuses at all ends a run.
@@ -168,7 +183,8 @@ def _how_it_ended(task: Mapping[str, Any]) -> Ended:
     well = bool(containers) and all(each.get("exitCode") == 0 for each in containers)
     ends = [f"{each.get('name', 'container')}: {_container_end(each)}" for each in containers]
     words = "; ".join([str(task.get("stoppedReason") or "no reason given"), *ends])
-    return Ended(f"task {_short(str(task.get('taskArn', '')))} stopped: {words}", well)
+    name = _short(str(task.get("taskArn", "")))
+    return Ended(f"task {name} stopped: {words}", well, of_task(name))
 
 
 def _short(arn: str) -> str:

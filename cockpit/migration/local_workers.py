@@ -9,10 +9,12 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cockpit.migration.replacements import Ended
+from cockpit.migration.worker_names import of_process
 from probes.clients.child_environment import WORKER
 from probes.clients.child_process import Child, Command, python_module, start
 
@@ -47,11 +49,15 @@ class LocalWorkers:
         """What a worker is started with."""
         return python_module(WORKER, "cockpit.migration", str(self.run), given={DATABASE: self.dsn})
 
-    async def keep(self, others: int = 0) -> int:
-        """Start what is missing; how many live."""
+    @property
+    def names(self) -> Collection[str]:
+        """Of those that run, as their ids in the ledger begin."""
+        return [of_process(each.pid) for each in self._processes]
+
+    async def keep(self, others: int = 0) -> None:
+        """Start what is missing."""
         for _ in range(self.wanted - others - len(self._processes)):
             self._start()
-        return len(self._processes)
 
     async def who_ended(self) -> list[Ended]:
         """How workers have ended since it was last asked, with their last words."""
@@ -59,11 +65,12 @@ class LocalWorkers:
         ended, self._ended = self._ended, []
         return ended
 
-    async def give_up(self, why: str) -> None:
-        """End all that run: `why` is how they ended."""
+    async def give_up(self, names: Collection[str], why: str) -> None:
+        """End these: `why` is how they ended. One that was stopped is ended, too."""
         for each in self._processes:
-            self._given_up[each.pid] = why
-            each.signal(signal.SIGKILL)
+            if of_process(each.pid) in names:
+                self._given_up[each.pid] = why
+                each.signal(signal.SIGKILL)
 
     async def ended(self, within_s: float) -> bool:
         """Wait for all of them to end by themselves; whether they did."""
@@ -72,6 +79,12 @@ class LocalWorkers:
             await asyncio.sleep(LOOK_S)
             self._bury()
         return not self._processes
+
+    async def end(self, within_s: float) -> None:
+        """Their run has ended: wait until they have, and end those that have not by then. They hold nothing any more."""
+        if not await self.ended(within_s):
+            await self.give_up(self.names, "was ended: its run had, and it had not")
+            await self.ended(within_s)
 
     def _start(self) -> None:
         try:
@@ -86,7 +99,7 @@ class LocalWorkers:
     def _bury(self) -> None:
         ended = [process for process in self._processes if process.code is not None]
         self._processes = [process for process in self._processes if process not in ended]
-        self._ended += [Ended(self._words(each), well=each.code == 0) for each in ended]
+        self._ended += [Ended(self._words(each), well=each.code == 0, worker=of_process(each.pid)) for each in ended]
 
     def _words(self, process: Child) -> str:
         how = self._given_up.pop(process.pid, "") or f"ended with {process.code}"

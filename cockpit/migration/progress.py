@@ -6,11 +6,12 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import sql
 
+from cockpit import formatting
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Event
@@ -69,6 +70,13 @@ class WorkerLine:
     rss_bytes: int
     seen_s: float
     """Seconds since its last heartbeat."""
+    seen_at: datetime | None = None
+    """When that was, by the database's clock."""
+
+    @property
+    def quiet(self) -> bool:
+        """It has missed some heartbeats: nothing is known of what it does."""
+        return self.seen_s > runs.ALIVE_S
 
 
 @frozen
@@ -130,6 +138,9 @@ class Progress:
     errors: int = 0
     throttled: int = 0
     workers: tuple[WorkerLine, ...] = ()
+    """Those that have not ended, as far as the ledger knows."""
+    lease_s: float = 0.0
+    """So long after a worker's last heartbeat others take its files."""
     failures: tuple[Failure, ...] = ()
     events: tuple[Event, ...] = ()
     deaths: tuple[Event, ...] = ()
@@ -160,7 +171,40 @@ class Progress:
     @property
     def in_flight(self) -> int:
         """Of a run that has ended nothing is, though its workers' last words are of a second ago."""
-        return sum(worker.in_flight for worker in self.workers) if self.active else 0
+        return sum(worker.in_flight for worker in self.reporting) if self.active else 0
+
+    @property
+    def reporting(self) -> tuple[WorkerLine, ...]:
+        """The workers that came to the ledger of late."""
+        return tuple(worker for worker in self.workers if not worker.quiet)
+
+    @property
+    def silent(self) -> tuple[WorkerLine, ...]:
+        """The workers of the active run that did not: stopped, cut off, or killed where nobody saw it. The longest first."""
+        quiet = [worker for worker in self.workers if worker.quiet] if self.active else []
+        return tuple(sorted(quiet, key=lambda worker: -worker.seen_s))
+
+    def silence(self, worker: WorkerLine) -> str:
+        """`SILENT since 03:12:07 UTC (1m15s): its files are taken over once their leases lapse, at 03:13:07`."""
+        since = f"since {worker.seen_at:%H:%M:%S} UTC " if worker.seen_at is not None else ""
+        for_so_long = formatting.duration(timedelta(seconds=round(worker.seen_s)))
+        if worker.seen_s > self.lease_s or worker.seen_at is None:
+            return f"SILENT {since}({for_so_long}): its leases have lapsed, others take its files"
+        at = worker.seen_at + timedelta(seconds=self.lease_s)
+        return f"SILENT {since}({for_so_long}): its files are taken over once their leases lapse, at {at:%H:%M:%S}"
+
+    @property
+    def alarm(self) -> str:
+        """What whoever looks at another screen must see of the active run; empty where there is nothing."""
+        if not self.active:
+            return ""
+        if self.halted:
+            return f"MIGRATION HALTED: {self.halted['code']} {self.halted['detail']}"
+        if not self.silent:
+            return ""
+        first, more = self.silent[0], len(self.silent) - 1
+        others = f" and {formatting.count(more, 'other')}" if more else ""
+        return f"MIGRATION: worker {first.id}{others} silent for {formatting.duration(timedelta(seconds=round(first.seen_s)))}"
 
     def count(self, *states: ItemState) -> int:
         """Files in these states, of all tables."""
@@ -317,6 +361,7 @@ def _row_of_run(run: runs.Run, *, watched: bool, files: int, seconds: float) -> 
         "files_per_s_most": run.files_per_s,
         "bytes_per_s_most": run.bytes_per_s,
         "run_files_per_s": files / seconds if seconds > 1 else 0.0,
+        "lease_s": run.settings.lease_s,
     }
 
 

@@ -12,10 +12,6 @@ FIRST_PAUSE_S = 1.0
 MOST_PAUSE_S = 60.0
 MOST_DEATHS = 12
 """So often in a row, and no file was done in between: another would die as well. Two files that end their workers take ten."""
-SILENT_S = 180.0
-"""For so long workers run of which none is heard of: whatever they do, it is not this run. Longer than a failover takes them."""
-ROUNDS_APART_S = 10.0
-"""Nobody looked for so long: the machine slept, or the database was away. How long workers were silent is not known then."""
 
 
 @frozen
@@ -24,6 +20,8 @@ class Ended:
 
     words: str
     well: bool = False
+    worker: str = ""
+    """Its name, as its id in the ledger begins; empty where it never was one."""
 
 
 def pause_after(deaths: int) -> float:
@@ -44,8 +42,6 @@ class Replacements:
     _done: int = 0
     _resumed: int = 0
     _not_before: float = 0.0
-    _reported_at: float = 0.0
-    _looked_at: float = float("-inf")
 
     def resumed(self, times: int) -> None:
         """The run was resumed so often: somebody has looked since the last time, so the count begins again."""
@@ -58,7 +54,7 @@ class Replacements:
         While nothing may be begun (`idle`: paused, or held by a guard) nothing can be done either: such deaths alone end nothing.
         """
         self._deaths = min(self._deaths + 1, MOST_DEATHS - idle) if done == self._done else 1
-        self._done, self._reported_at = done, self.clock()
+        self._done = done
         self._not_before = self.clock() + pause_after(self._deaths)
         return self._deaths >= MOST_DEATHS
 
@@ -69,17 +65,6 @@ class Replacements:
         if self._deaths >= MOST_DEATHS:
             return f"{row}nobody starts another until the run is resumed"
         return f"{row}another starts in {pause_after(self._deaths):g} s"
-
-    def silent(self, running: int, reporting: int) -> bool:
-        """Once a round: whether workers have run for so long, and none of them was heard of, that they never will be."""
-        now = self.clock()
-        if reporting or not running or now - self._looked_at > ROUNDS_APART_S:
-            self._reported_at = now
-        self._looked_at = now
-        too_long = now - self._reported_at > SILENT_S
-        if too_long:
-            self._reported_at = now  # those that follow have as long
-        return too_long
 
     def due(self) -> bool:
         """Whether what is missing may be started now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cockpit.migration.database import Connection
+from cockpit.migration.database import Connection, waiting_longer
 from cockpit.migration.settings import Source
 from cockpit.migration.sql_files import statement, table_statement
 
@@ -18,10 +18,11 @@ async def enlist(connection: Connection, source: Source) -> int:
     What was gone, skipped or restored is planned again; so is a file that was switched more than five minutes ago and whose row
     has lost its key since: the application took it back.
     """
-    async with connection.transaction():
-        await connection.execute(_WAIT_LONGER)
-        given = {"tbl": source.label, "size_column": source.table.size}
-        cursor = await connection.execute(_ENLIST(source), given)
+    with waiting_longer(connection):
+        async with connection.transaction():
+            await connection.execute(_WAIT_LONGER)
+            given = {"tbl": source.label, "size_column": source.table.size}
+            cursor = await connection.execute(_ENLIST(source), given)
     if cursor.rowcount > 1000:
         await connection.execute(_ANALYZE_ITEMS)
     return cursor.rowcount

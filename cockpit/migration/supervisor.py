@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -21,9 +21,11 @@ from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
 from cockpit.migration.ledger import Ledger, note
 from cockpit.migration.progress import Follower, Progress
-from cockpit.migration.replacements import SILENT_S, Ended, Replacements
+from cockpit.migration.replacements import Ended, Replacements
 from cockpit.migration.row_errors import passes
+from cockpit.migration.silence import SILENT_S, Silence
 from cockpit.migration.states import ItemState, PhaseName, Wanted
+from cockpit.migration.worker_rows import end_worker, note_silence, reporting_workers
 from cockpit.plan.model import Criterion
 
 log = logging.getLogger(__name__)
@@ -31,7 +33,8 @@ ROUND_S = 1.0
 APPLICATION = "cockpit-migration-supervisor"
 DIED = "worker died"
 SILENT = (
-    f"was ended: for {SILENT_S:g} s none came to the ledger (is its command a worker's, does it reach the database)"
+    f"was ended: for {SILENT_S:g} s it did not come to the ledger (is it stopped, is its command a worker's, "
+    "does it reach the database)"
 )
 ENLIST_S = 20.0
 ANSWERS_S = 2.0
@@ -85,17 +88,21 @@ def new_name() -> str:
 class Workers(Protocol):
     """Worker processes of a run, local or on ECS."""
 
-    async def keep(self, others: int = 0) -> int:
-        """Start those that are missing, where `others` were started by a supervisor before; how many run."""
+    @property
+    def names(self) -> Collection[str]:
+        """Of those that run, as their ids in the ledger begin."""
+
+    async def keep(self, others: int = 0) -> None:
+        """Start those that are missing, where `others` were started by a supervisor before."""
 
     async def who_ended(self) -> list[Ended]:
         """How workers have ended since it was last asked, in whatever way: each in words, with the last they wrote."""
 
-    async def give_up(self, why: str) -> None:
-        """End those that run, of which the ledger knows nothing; `who_ended` then has them, with `why`."""
+    async def give_up(self, names: Collection[str], why: str) -> None:
+        """End these, which the ledger knows nothing of any more; `who_ended` then has them, with `why`."""
 
-    async def ended(self, within_s: float) -> object:
-        """Wait until they have ended by themselves, at most so many seconds."""
+    async def end(self, within_s: float) -> None:
+        """Their run has ended: wait until they have, at most so many seconds, and end the others."""
 
 
 class Supervisor:
@@ -120,6 +127,7 @@ class Supervisor:
         self._supervises = asyncio.Event()
         self._workers = workers
         self._replacements = Replacements(clock)
+        self._silence = Silence(clock)
         self._clock, self._began = clock, clock()
         self._seen: set[str] = set()
         self._show = show
@@ -192,13 +200,16 @@ class Supervisor:
                 await runs.leave(connection, self._run, self._name)
 
     async def _judge(self, connection: Connection) -> str:
-        """Write down how the guards stand now. No answer is waited for long: what was judged long ago says nothing of now."""
+        """Write down how the guards stand now, and who is silent. No answer is waited for long: it would say nothing of now."""
         try:
             async with asyncio.timeout(JUDGED_WITHIN_S):
                 if not self._supervises.is_set():
                     await runs.supervise(connection, self._run, self._name)
                     self._supervises.set()
                 await runs.judge(connection, self._run, self._sighted(self._guards()), self._name)
+                self._silence.looked(self._workers.names, await reporting_workers(connection, self._run))
+                if self._silence.looked_long:
+                    await note_silence(connection, self._run)
         except TimeoutError:
             raise psycopg.OperationalError(f"no answer within {JUDGED_WITHIN_S:g} s") from None
         return ""
@@ -221,9 +232,9 @@ class Supervisor:
             and run.halted is None
             and self._replacements.due()
         ):
-            running = await self._workers.keep(run.left_behind)
-            if self._replacements.silent(running, run.workers):
-                await self._workers.give_up(SILENT)
+            await self._workers.keep(run.left_behind)
+        if silent := self._silence.too_long():
+            await self._workers.give_up(silent, SILENT)
         outcome = run.outcome if run.ended_at is not None else await runs.finish_if_done(connection, run)
         self.progress = await self._follower.poll(connection)
         # Whoever looked on may be gone, with the terminal: the run goes on, or drains.
@@ -243,6 +254,8 @@ class Supervisor:
         Those that die at once of the same cause are noted once. One that ends well while its run goes on has died, too: otherwise
         another would be started in its place for ever.
         """
+        for each in ended:
+            await end_worker(connection, self._run, each.worker)
         died = [each.words for each in ended if not each.well or run.goes_on]
         if not died:
             return False
@@ -292,7 +305,8 @@ def as_json(progress: Progress) -> Mapping[str, Any]:
         "eta_least_s": None if progress.eta_least_s is None else round(progress.eta_least_s),
         "eta_s": None if progress.eta_s is None else round(progress.eta_s),
         "in_flight": progress.in_flight,
-        "workers": len(progress.workers),
+        "workers": len(progress.reporting),
+        "silent_workers": [worker.id for worker in progress.silent],
         "uploads": progress.uploads,
         "adopted": progress.adopted,
         "retries": progress.retries,

@@ -8,13 +8,13 @@ import gc
 import logging
 import os
 import resource
-import secrets
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 import psycopg
 
@@ -32,10 +32,13 @@ from cockpit.migration.sql_files import statement
 from cockpit.migration.states import PhaseName, Wanted, WorkerState, complete
 from cockpit.migration.store_errors import Halting, StoreError
 from cockpit.migration.worker_context import LeaseLost, PhaseWork, Work
+from cockpit.migration.worker_names import worker_id
 
 log = logging.getLogger(__name__)
 BEAT_S = 1.0
 _REPORT_WORKER = statement("report_worker")
+ANSWERED_WITHIN_S = 10.0
+"""For so long a heartbeat waits for the database: it must be over, and another try too, before the leases are."""
 IDLE_S = 0.25
 GIVE_UP_S = 300.0
 """Without the database for so long, a worker ends: its leases have lapsed long since."""
@@ -79,11 +82,12 @@ class Worker:
     def __init__(self, dsn: str, run: int) -> None:
         self._dsn = dsn
         self._run = run
-        self.id = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(2)}"
+        self.id = worker_id(os.environ)
         self._stop = asyncio.Event()
         self._aborted = False
         self._work: Work | None = None
         self._phase = ""
+        self._began: datetime | None = None
         self._renewed_at = 0.0
 
     def stop(self) -> None:
@@ -106,7 +110,7 @@ class Worker:
         ledger = Ledger(run.settings, run.id, self.id)
         throttle = Throttle(most=min(run.concurrency, run.settings.limits.concurrency))
         work = self._work = Work(run.settings, run.id, self.id, store, ledger, throttle, resumed=run.resumed)
-        self._phase = run.phase
+        self._phase, self._began = run.phase, run.started_at
         phase = _PHASES[run.phase](work)
         lanes = [asyncio.create_task(self._lane(phase), name=f"lane {n}") for n in range(work.lanes)]
         beating = asyncio.create_task(self._beats(control, work), name="heartbeat")
@@ -170,7 +174,14 @@ class Worker:
                 try:
                     if control.closed:
                         control = await self._connected()
-                    await self._beat(control, work)
+                    async with asyncio.timeout(ANSWERED_WITHIN_S):
+                        resumed = await self._beat(control, work)
+                    if resumed:  # somebody may have logged in
+                        with contextlib.suppress(StoreError):
+                            await work.store.renew(work.store.generation)
+                except TimeoutError:
+                    log.warning("no heartbeat: no answer within %g s", ANSWERED_WITHIN_S)
+                    await _dropped(control)
                 except psycopg.Error as error:
                     if not passes(error) and not isinstance(error, GONE):
                         raise
@@ -180,18 +191,19 @@ class Worker:
         finally:
             await _dropped(control)
 
-    async def _beat(self, control: Connection, work: Work) -> None:
+    async def _beat(self, control: Connection, work: Work) -> bool:
+        """Whether the run was resumed since the last. Raises RunError where another ledger has the run's number now."""
         began = time.monotonic()
+        run = await runs.load(control, self._run)
+        if run.started_at != self._began:
+            raise runs.RunError(f"run {self._run} is another one: the ledger was made again since this worker began")
         if began - self._renewed_at >= work.settings.lease_s / 4:
             await work.ledger.renew(control, work.held)
             self._renewed_at = work.renewed = began
-        run = await runs.load(control, self._run)
         await self._report_state(control, work, WorkerState.DRAINING if work.stopping else WorkerState.WORKING)
         resumed, work.resumed = run.resumed != work.resumed, run.resumed
         self._obey(run, work)
-        if resumed:  # somebody may have logged in
-            with contextlib.suppress(StoreError):
-                await work.store.renew(work.store.generation)
+        return resumed
 
     def _obey(self, run: runs.Run, work: Work) -> None:
         share = max(1, run.workers)

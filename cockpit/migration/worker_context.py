@@ -190,6 +190,7 @@ class Work:
                     raise
                 pause = min(5.0, 0.1 * 2 ** (busy - 1))
             except Halting as error:
+                self.be_safe()  # what was asked before our leases lapsed says nothing of now
                 if not (error.of_credentials or (error.of_credentials_perhaps and refused_at is None)):
                     raise
                 refused_at = began if refused_at is None else refused_at

@@ -17,7 +17,8 @@ from cockpit.migration import runs
 from cockpit.migration.ecs_workers import EcsWorkers
 from cockpit.migration.local_workers import LocalWorkers
 from cockpit.migration.progress import Follower
-from cockpit.migration.replacements import FIRST_PAUSE_S, MOST_DEATHS, SILENT_S, Ended, Replacements
+from cockpit.migration.replacements import FIRST_PAUSE_S, MOST_DEATHS, Ended, Replacements
+from cockpit.migration.silence import SILENT_S, Silence
 from cockpit.migration.states import PhaseName, Wanted
 from cockpit.migration.supervisor import Supervisor
 from cockpit.migration_scope import EcsTask
@@ -112,14 +113,15 @@ class AnotherProgram(LocalWorkers):
         ("exit 0", SILENT_S, "ended with 0: it says nothing"),
         ("echo no such image >&2; exit 3", SILENT_S, "ended with 3: no such image"),
         ("kill -9 $$", SILENT_S, "ended with -9: it says nothing"),
-        ("exec sleep 1000", 0.0, "was ended: for 180 s none came to the ledger"),
+        ("exec sleep 1000", 0.0, "was ended: for 180 s it did not come to the ledger"),
     ],
 )
 async def test_however_workers_end_that_did_nothing_they_are_not_started_for_ever(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, silent_s: float, why: str
 ) -> None:
-    for name, given in (("MOST_DEATHS", 2), ("FIRST_PAUSE_S", 0.01), ("SILENT_S", silent_s)):
+    for name, given in (("MOST_DEATHS", 2), ("FIRST_PAUSE_S", 0.01)):
         monkeypatch.setattr(f"cockpit.migration.replacements.{name}", given)
+    monkeypatch.setattr("cockpit.migration.silence.SILENT_S", silent_s)
     monkeypatch.setattr("cockpit.migration.supervisor.ROUND_S", 0.05)
     bench.insert(2)
     run = await bench.begin(PhaseName.COPY)
@@ -170,27 +172,6 @@ def test_each_time_nothing_was_done_in_between_the_next_worker_waits_longer() ->
     assert replacements.died(7)
 
 
-def test_workers_are_silent_once_none_was_reporting_for_as_long_as_somebody_looked() -> None:
-    now = [0.0]
-    replacements = Replacements(clock=lambda: now[0])
-
-    def passes(seconds: int, *, running: int, reporting: int) -> bool:
-        found = False
-        for _ in range(seconds):
-            now[0] += 1
-            found = replacements.silent(running, reporting)
-        return found
-
-    assert not passes(1000, running=2, reporting=1)
-    assert not passes(1000, running=0, reporting=0)
-    assert not passes(int(SILENT_S), running=1, reporting=0)
-    assert passes(1, running=1, reporting=0)
-    assert not passes(1, running=1, reporting=0), "those that follow have as long"
-    passes(int(SILENT_S) - 2, running=1, reporting=0)
-    now[0] += 600
-    assert not passes(2, running=1, reporting=0), "nobody looked meanwhile"
-
-
 @pytest.mark.parametrize(
     ("ended", "words", "well"),
     [
@@ -212,7 +193,7 @@ async def test_a_task_that_stops_by_itself_says_what_ecs_says(ended: dict[str, A
     }
     workers = EcsWorkers(aws.clients, EcsTask("main", "worker:1", ("subnet-1",), container="worker"), 7, 1, arns=[TASK])
     try:
-        assert await workers.who_ended() == [Ended(f"task 0a1b2c3d stopped: {words}", well)]
+        assert await workers.who_ended() == [Ended(f"task 0a1b2c3d stopped: {words}", well, "task-0a1b2c3d")]
         assert await workers.who_ended() == []
         await workers.keep()
         assert await workers.who_ended() == [Ended("a task was not started: RESOURCE:MEMORY")]
@@ -220,19 +201,26 @@ async def test_a_task_that_stops_by_itself_says_what_ecs_says(ended: dict[str, A
         await aws.clients.close()
 
 
-async def test_tasks_that_were_never_reporting_are_stopped_once_they_run_and_one_that_ecs_forgot_is_no_secret() -> None:
+async def test_tasks_that_do_not_report_are_stopped_once_they_run_and_one_that_ecs_forgot_is_no_secret() -> None:
     aws = ModelledAws()
-    lost, waiting = f"{TASK}-lost", f"{TASK}-waiting"
-    tasks = [{"taskArn": TASK, "lastStatus": "RUNNING"}, {"taskArn": waiting, "lastStatus": "PENDING"}]
+    lost, waiting, reporting = f"{TASK}-lost", f"{TASK}-waiting", f"{TASK}-reporting"
+    states = {TASK: "RUNNING", waiting: "PENDING", reporting: "RUNNING"}
+    tasks = [{"taskArn": arn, "lastStatus": state} for arn, state in states.items()]
     aws.on = {"DescribeTasks": {"tasks": tasks, "failures": [{"arn": lost, "reason": "MISSING"}]}, "StopTask": {}}
-    arns = [TASK, waiting, lost]
-    workers = EcsWorkers(aws.clients, EcsTask("main", "worker:1", ("subnet-1",), container="worker"), 7, 3, arns=arns)
+    arns = [TASK, waiting, lost, reporting]
+    workers = EcsWorkers(aws.clients, EcsTask("main", "worker:1", ("subnet-1",), container="worker"), 7, 4, arns=arns)
+    now = [0.0]
+    silence = Silence(lambda: now[0])
     try:
-        await workers.give_up("was ended")
+        ended = Ended("task 0a1b2c3d-lost: ECS knows it no longer", well=True, worker="task-0a1b2c3d-lost")
+        assert await workers.who_ended() == [ended]
+        for _ in range(int(SILENT_S) + 2):
+            now[0] += 1
+            silence.looked(workers.names, ["task-0a1b2c3d-reporting-ab12"])
+        await workers.give_up(silence.too_long(), "was ended")
         [stopped] = [given for name, given in aws.asked if name == "StopTask"]
         assert (stopped["task"], stopped["reason"]) == (TASK, "the task was ended")
-        assert await workers.who_ended() == [Ended("task 0a1b2c3d-lost: ECS knows it no longer", well=True)]
-        assert workers.arns == [TASK, waiting]
+        assert workers.arns == [TASK, waiting, reporting]
     finally:
         await aws.clients.close()
 
@@ -250,7 +238,8 @@ async def test_what_ecs_cannot_start_now_is_started_later_and_stops_no_task_that
             with pytest.raises(runs.RunError, match="ECS did not start a worker"):
                 await workers.keep()
             return
-        assert await workers.keep() == running
+        await workers.keep()
+        assert workers.arns == arns
         [ended] = await workers.who_ended()
         assert ended.words.startswith("a task was not started: ")
         assert not [name for name, _ in aws.asked if name == "StopTask"]
@@ -265,7 +254,8 @@ async def test_many_tasks_are_started_ten_at_a_time_on_spot_where_the_plan_says_
     task = EcsTask("main", "worker:1", ("subnet-1",), container="worker", spot=spot)
     workers = EcsWorkers(aws.clients, task, 7, 64)
     try:
-        assert await workers.keep() == 56
+        await workers.keep()
+        assert len(workers.arns) == 56
         asked = [given for name, given in aws.asked if name == "RunTask"]
         assert [given["count"] for given in asked] == [10] * 6 + [4]
         assert all(("launchType" in given) is not spot for given in asked)

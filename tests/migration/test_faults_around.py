@@ -119,7 +119,7 @@ async def test_an_hour_of_pause_costs_nothing(bench: Bench) -> None:
     await bench.until(lambda: "uploading" not in bench.states())
     paused = bench.states()["switched"]
     assert paused < 120
-    for columns in ("run SET started_at = started_at - interval '1 hour', guard_until = guard_until - interval '1 hour'",
+    for columns in ("run SET guard_until = guard_until - interval '1 hour'",
                     "object SET last_intent_at = last_intent_at - interval '1 hour'",
                     "item SET switched_at = switched_at - interval '1 hour' WHERE switched_at IS NOT NULL"):  # fmt: skip
         bench.sql(f"UPDATE cutover.{columns}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections.abc import Collection
 
 import psycopg
 import pytest
@@ -23,16 +24,18 @@ NAME = "ours"
 class NoWorkers:
     """Nobody to keep going."""
 
-    async def keep(self, others: int = 0) -> int:
-        return others
+    names = ()
+
+    async def keep(self, others: int = 0) -> None:
+        return
 
     async def who_ended(self) -> list[Ended]:
         return []
 
-    async def give_up(self, why: str) -> None:
+    async def give_up(self, names: Collection[str], why: str) -> None:
         return
 
-    async def ended(self, within_s: float) -> None:
+    async def end(self, within_s: float) -> None:
         return
 
 

@@ -107,6 +107,28 @@ def test_what_went_wrong_is_above_the_fold_at_80_by_24() -> None:
     assert "2 quarantined  0 stale  12 errors  7 retries" in above
 
 
+def test_a_silent_worker_is_named_with_its_time_above_what_goes_on_without_it() -> None:
+    [worker] = progress().workers
+    silent = replace(worker, id="task-0a1b-cd", seen_s=25.0, seen_at=START - timedelta(seconds=25))
+    of = progress(workers=(worker, silent), lease_s=60.0)
+    since = f"{START - timedelta(seconds=25):%H:%M:%S} UTC (25s)"
+    assert f"SILENT task-0a1b-cd since {since}: its files are taken over" in " ".join(said(of).split())
+    assert "SILENT" in "\n".join(said(of).splitlines()[:3])
+    assert of.in_flight == worker.in_flight, "of a silent one nobody knows"
+    assert of.alarm == "MIGRATION: worker task-0a1b-cd silent for 25s"
+    later = replace(silent, seen_s=70.0)
+    assert "its leases have lapsed, others take its files" in " ".join(
+        said(progress(workers=(later,), lease_s=60.0)).split()
+    )
+    many = tuple(replace(silent, id=f"task-{n}-cd") for n in range(9))
+    assert "; 7 more" in " ".join(said(progress(workers=many, lease_s=60.0)).split())
+    assert progress(workers=many).alarm == "MIGRATION: worker task-0-cd and 8 others silent for 25s"
+    ended = progress(workers=(silent,), active=False, outcome="done")
+    assert ("SILENT" in said(ended), ended.alarm) == (False, "")
+    halted = progress(halted={"code": "AccessDenied", "detail": "no", "hint": "allow it"})
+    assert (halted.alarm, progress().alarm) == ("MIGRATION HALTED: AccessDenied no", "")
+
+
 def test_a_guard_that_nobody_has_seen_yet_is_waited_for_and_is_no_alarm() -> None:
     first = GUARD | {"first_sight": True, "state": "UNKNOWN", "line": "no reading yet"}
     text = " ".join(said(progress(guards=(first,), held_since=START)).split())

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
+from cockpit import formatting
 from cockpit.console import output, output_json, redraw
 from cockpit.formatting import between, duration, percent, size
 from cockpit.migration.dry_run import Survey
@@ -72,6 +73,8 @@ def progress_line(progress: Progress, width: int) -> str:
     ]
     if progress.eta_s is not None:
         facts.append(eta_text(progress))
+    if progress.silent:
+        facts.append(f"{formatting.count(len(progress.silent), 'worker')} SILENT")
     if progress.errors or progress.count(ItemState.QUARANTINED):
         facts.append(f"{progress.count(ItemState.QUARANTINED)} quarantined, {progress.errors} errors")
     tail = f" {percent(progress.done, progress.files):>4} " + " · ".join(facts)
@@ -102,7 +105,8 @@ def progress_lines(progress: Progress) -> list[str]:
         )
     if progress.halted:
         lines.append(f"  halted: {progress.halted['code']} {progress.halted['detail']}. {progress.halted['hint']}")
-    lines += [f"  {worker.id}: {worker.state}, {worker.files:,} files, {worker.why}" for worker in progress.workers]
+    lines += [f"  {worker.id}: {progress.silence(worker)}" for worker in progress.silent]
+    lines += [f"  {worker.id}: {worker.state}, {worker.files:,} files, {worker.why}" for worker in progress.reporting]
     lines += [f"  {event.kind} at {event.at:%H:%M:%S}: {event.text}" for event in progress.deaths[-3:]]
     lines += [f"  {f.state}: {f.tbl} {f.doc_id} after {f.failures}: {f.why}" for f in progress.failures[:20]]
     if progress.purged:

@@ -339,7 +339,7 @@ async def _supervised(
             async with _guards(context, guarded=guarded) as guards:
                 supervisor.judged_by(guards)
                 outcome = await supervising
-                await workers.ended(30)
+                await workers.end(30)
                 print_progress(await Follower().poll(connection), form)
                 return outcome
         finally:

@@ -97,9 +97,10 @@ class Restore:
             await self.work.ledger.release(connection, [claim], after_s=AGAIN_S)
 
     async def _stage(self, connection: Connection, claim: Claim) -> None:
-        """Fetch a file in pieces into the database, and prove the whole. Raises Damaged."""
+        """Fetch a file in pieces into the database, and prove the whole. Raises Damaged, and LeaseLost once it is not ours."""
         store, whole = self.work.store, hashlib.sha256()
-        await connection.execute(_DROP_CHUNKS, {"tbl": claim.tbl, "id": claim.doc_id})
+        ours = {"tbl": claim.tbl, "id": claim.doc_id, "epoch": claim.epoch}
+        await connection.execute(_DROP_CHUNKS, ours)
         starts = range(0, claim.size, PART_BYTES) if claim.size else ()
         for number, start in enumerate(starts):
             length = min(PART_BYTES, claim.size - start)
@@ -109,6 +110,7 @@ class Restore:
 
             piece = await self.work.insist(fetch)
             whole.update(piece)
-            await connection.execute(_ADD_CHUNK, {"tbl": claim.tbl, "id": claim.doc_id, "n": number, "data": piece})
+            if not (await connection.execute(_ADD_CHUNK, ours | {"n": number, "data": piece})).rowcount:
+                raise LeaseLost
         if whole.digest() != claim.sha256:
             raise Damaged("Damaged", "the object from S3 has a different SHA-256; the row keeps its key")

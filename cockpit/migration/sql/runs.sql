@@ -58,8 +58,13 @@ UPDATE cutover.run r SET guard_until = clock_timestamp() + make_interval(secs =>
 FROM was WHERE r.id = %(run)s AND r.supervisor = %(supervisor)s AND r.ended_at IS NULL RETURNING was.held_since IS NOT NULL
 
 -- name: end_run
--- An end is written once, the first wins, and no claim is taken from a worker: what is in flight still switches under its own epoch.
-UPDATE cutover.run SET ended_at = clock_timestamp(), outcome = %(outcome)s WHERE id = %(run)s AND ended_at IS NULL
+-- An end is written once, the first wins, and with it every claim that a worker still has gets a new epoch: one that was stopped and
+-- goes on later changes no row; its leases lapse now, so the next run need not wait and each file still counts who ended with it.
+WITH ended AS (UPDATE cutover.run SET ended_at = clock_timestamp(), outcome = %(outcome)s
+    WHERE id = %(run)s AND ended_at IS NULL RETURNING id),
+taken AS (UPDATE cutover.item i SET epoch = i.epoch + 1, lease_until = least(i.lease_until, clock_timestamp())
+    FROM ended WHERE i.lease_until IS NOT NULL)
+SELECT FROM ended
 
 -- name: halt_run
 -- The first error wins until the run is resumed, so many workers that fail at once halt it once, and one of them notes it; an

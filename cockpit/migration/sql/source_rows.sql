@@ -135,13 +135,16 @@ UPDATE cutover.item SET state = 'restored', lease_until = NULL, owner = NULL, la
 WHERE tbl = %(tbl)s AND doc_id = %(id)s AND EXISTS (SELECT FROM freed) RETURNING doc_id
 
 -- name: drop_chunks
--- Chunks are a copy of what is in S3, and no row's bytes; a worker that lost its lease may delete those of the next owner, who then
--- finds that the SHA-256 is not the file's and stages them again.
-DELETE FROM cutover.chunk WHERE tbl = %(tbl)s AND doc_id = %(id)s
+-- Chunks are a copy of what is in S3, and no row's bytes; they are deleted under the claim's epoch alone, and where that changes at this
+-- moment, the next owner finds that the SHA-256 is not the file's and stages them again.
+DELETE FROM cutover.chunk c USING cutover.item i WHERE c.tbl = %(tbl)s AND c.doc_id = %(id)s
+    AND i.tbl = c.tbl AND i.doc_id = c.doc_id AND i.epoch = %(epoch)s
 
 -- name: add_chunk
--- No row of the application changes; another worker's chunk of the same number is of the same object, and is written over.
-INSERT INTO cutover.chunk (tbl, doc_id, n, data) VALUES (%(tbl)s, %(id)s, %(n)s, %(data)b)
+-- No row of the application changes, and without the claim's epoch no chunk is left behind; another worker's chunk of the same number is
+-- of the same object, and is written over.
+INSERT INTO cutover.chunk (tbl, doc_id, n, data) SELECT tbl, doc_id, %(n)s, %(data)b
+FROM cutover.item WHERE tbl = %(tbl)s AND doc_id = %(id)s AND epoch = %(epoch)s
 ON CONFLICT (tbl, doc_id, n) DO UPDATE SET data = excluded.data
 
 -- name: bring_back_bytes

@@ -17,12 +17,43 @@ ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp(), state = excluded.sta
     throttled = excluded.throttled, p95_ms = excluded.p95_ms, rss_bytes = excluded.rss_bytes
 
 -- name: show_workers
+-- Reads only, and takes no lock; while the run is active, who has not said that it ended is shown, however long it has said nothing.
+SELECT w.id, w.host, w.state, w.in_flight, w.concurrency, w.why, w.files, w.bytes, w.retries, w.errors, w.p95_ms, w.rss_bytes,
+    extract(epoch FROM now() - w.seen_at)::float8, w.seen_at
+FROM cutover.worker w JOIN cutover.run r ON r.id = w.run_id
+WHERE w.run_id = %(run)s AND w.state <> 'ended' AND (r.ended_at IS NULL OR w.seen_at > now() - interval '2 minutes')
+ORDER BY w.started_at LIMIT 200
+
+-- name: reporting_workers
 -- Reads only, and takes no lock.
-SELECT id, host, state, in_flight, concurrency, why, files, bytes, retries, errors, p95_ms, rss_bytes,
-    extract(epoch FROM clock_timestamp() - seen_at)::float8
-FROM cutover.worker
-WHERE run_id = %(run)s AND state <> 'ended' AND seen_at > clock_timestamp() - interval '2 minutes'
-ORDER BY started_at LIMIT 64
+SELECT w.id FROM cutover.worker w JOIN cutover.run r ON r.id = w.run_id
+WHERE w.run_id = %(run)s AND w.state <> 'ended' AND w.seen_at > clock_timestamp() - make_interval(secs => %(alive)s)
+    AND (r.supervised_since IS NULL OR w.started_at >= r.supervised_since)
+
+-- name: note_silent_workers
+-- Adds a line for each worker that has none since it last came, so a repeat adds nothing, whoever supervises; it decides nothing, as
+-- files are taken over because their leases lapse.
+INSERT INTO cutover.event (run_id, who, kind, text)
+SELECT w.run_id, w.id, 'worker silent', 'nothing since ' || to_char(w.seen_at AT TIME ZONE 'UTC', 'HH24:MI:SS')
+    || ' UTC; its files are taken over once their leases lapse, by '
+    || to_char((w.seen_at + make_interval(secs => (r.settings ->> 'lease_s')::float8)) AT TIME ZONE 'UTC', 'HH24:MI:SS')
+FROM cutover.worker w JOIN cutover.run r ON r.id = w.run_id
+WHERE w.run_id = %(run)s AND r.ended_at IS NULL AND w.state <> 'ended'
+    AND w.seen_at < clock_timestamp() - make_interval(secs => %(silent)s)
+    AND NOT EXISTS (SELECT FROM cutover.event e WHERE e.run_id = w.run_id AND e.who = w.id AND e.kind = 'worker silent' AND e.at > w.seen_at)
+
+-- name: note_workers_back
+-- Adds a line for each worker that has come since the last line that it had not, so a repeat adds nothing; it decides nothing.
+INSERT INTO cutover.event (run_id, who, kind, text)
+SELECT w.run_id, w.id, 'worker back', 'it reports again; what others have taken over stays theirs'
+FROM cutover.worker w WHERE w.run_id = %(run)s AND w.state <> 'ended'
+    AND (SELECT e.kind = 'worker silent' AND e.at < w.seen_at FROM cutover.event e
+        WHERE e.run_id = w.run_id AND e.who = w.id AND e.kind IN ('worker silent', 'worker back') ORDER BY e.id DESC LIMIT 1)
+
+-- name: end_worker
+-- Only the row of a process that was seen to end changes, whose id no other has; a repeat writes the same, and its leases are left to
+-- lapse, because each of its files counts the workers that ended with it.
+UPDATE cutover.worker SET state = 'ended', in_flight = 0 WHERE run_id = %(run)s AND regexp_replace(id, '-[^-]*$', '') = %(name)s AND state <> 'ended'
 
 -- name: sum_workers
 -- Reads only, and takes no lock; rows of workers that have ended stay, so the sums of a run never fall.

@@ -70,6 +70,7 @@ def _lines(
         if not armed:
             text = f"nobody supervises it, so no file is begun; arm the cockpit (F9), or `cockpit migrate {progress.phase} PLAN`"
         yield _row("LEFT", text, width, theme.UNKNOWN)
+    yield from _silent(progress, width)
     yield _bar(progress.done, progress.files, width, progress)
     charts = list(throughput(progress, width, plot)) if plot else []
     yield _rates(progress, width, spark=not charts)
@@ -183,19 +184,24 @@ def _guards(progress: Progress, width: int) -> Iterator[Text]:
         yield hanging("GUARDS" if number == 0 else "", text, width, indent=INDENT, styles=(theme.QUIET, colour))
 
 
-def _workers(progress: Progress, width: int) -> Iterator[Text]:
-    shown = progress.workers[:8]
-    for number, worker in enumerate(shown):
-        quiet = worker.seen_s > 10
-        text = f"{worker.id}  "
-        text += (
-            f"SILENT {worker.seen_s:.0f}s" if quiet else f"{worker.state}, {worker.in_flight} in flight; {worker.why}"
+def _silent(progress: Progress, width: int) -> Iterator[Text]:
+    """Above all that goes on without them: which, and since when."""
+    for number, worker in enumerate(progress.silent[:2]):
+        more = len(progress.silent) - 2 if number else 0
+        text = f"{worker.id} {progress.silence(worker).removeprefix('SILENT ')}" + (
+            f"; {more} more" if more > 0 else ""
         )
-        text += f"; {worker.files:,} files, {worker.retries:,} retries, p95 {worker.p95_ms:.0f} ms, {size(worker.rss_bytes)}"
-        styles = (theme.QUIET, theme.UNKNOWN if quiet else theme.TEXT)
-        yield hanging("WORKERS" if number == 0 else "", plain(text), width, indent=INDENT, styles=styles)
-    if len(progress.workers) > len(shown):
-        yield _row("", f"and {len(progress.workers) - len(shown)} more", width, theme.QUIET)
+        yield _row("SILENT" if number == 0 else "", text, width, theme.UNKNOWN)
+
+
+def _workers(progress: Progress, width: int) -> Iterator[Text]:
+    shown = progress.reporting[:8]
+    for number, worker in enumerate(shown):
+        text = f"{worker.id}  {worker.state}, {worker.in_flight} in flight; {worker.why}; {worker.files:,} files, "
+        text += f"{worker.retries:,} retries, p95 {worker.p95_ms:.0f} ms, {size(worker.rss_bytes)}"
+        yield _row("WORKERS" if number == 0 else "", text, width)
+    if len(progress.reporting) > len(shown):
+        yield _row("", f"and {len(progress.reporting) - len(shown)} more", width, theme.QUIET)
 
 
 def _deaths(progress: Progress, width: int) -> Iterator[Text]:
