@@ -171,6 +171,30 @@ def test_a_role_the_plan_does_not_give_them_counts_for_nothing() -> None:
     assert [each.why for each in made.situation.not_counted] == ["ann does not hold the role backup"]
 
 
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (SignOff(START, "vpn", "bob", "backup", "seen", "d1"), "it takes on_call, not backup"),
+        (SignOff(START, "fine", "bob", "backup", "seen", "d1"), "the plan does not ask for it"),
+        (Vote(START, "no gate", "bob", "backup", "go", plan_digest="d1"), "the plan does not ask for it"),
+        (Vote(START, "go_no_go", "bob", "backup", "yes", plan_digest="d1"), "a vote is go, no-go, hold"),
+        (
+            Decision(START, "approve", "bob", "so it is", "", "backup", "d1"),
+            "a decision is execute, dismiss, fix_forward",
+        ),
+        (Waiver(START, "loud", "cat", "known", at(3600), "reader", "d1"), "it takes on_call or backup, not reader"),
+    ],
+)
+def test_a_role_they_hold_counts_for_what_the_plan_asks_of_it_and_words_no_cockpit_has_for_nothing(
+    made: Entry, why: str
+) -> None:
+    people = (*PEOPLE, Person("cat", "Cat", ("reader",), "SHA256:cat"))
+    before = replace(scene().plan, people=people)
+    key = {person.id: person.fingerprint for person in people}[made.by]  # type: ignore[union-attr]
+    (left_out,) = counted(before, Record([signed(made, key)]), at(1)).left_out
+    assert left_out.why.startswith(why)
+
+
 Seen = tuple[object, ...]
 
 
@@ -262,3 +286,9 @@ def test_in_a_rehearsal_what_is_stated_here_needs_no_signature_but_a_wrong_one_i
     made = Scene(*CALM, items=(ITEM,), people=PEOPLE, record=Record(rehearsal=True)).feed("0")
     made.say(signed(SignOff(made.now, "vpn", "ann", "on_call", "seen", "d1"), key, own=True))
     assert (made.situation.not_counted == ()) is counts
+
+
+def test_what_another_cockpit_states_in_a_rehearsal_needs_the_key_all_the_same() -> None:
+    made = Scene(*CALM, items=(ITEM,), people=PEOPLE, record=Record(rehearsal=True)).feed("0")
+    made.say(signed(SignOff(made.now, "vpn", "ann", "on_call", "seen", "d1"), ""))
+    assert [each.why.partition(";")[0] for each in made.situation.not_counted] == ["not cryptographically signed"]

@@ -290,6 +290,22 @@ async def test_a_deployment_begun_on_an_earlier_plan_counts_by_the_votes_on_that
         assert edited.situation.verdict.phase is Phase.POST_DEPLOY
 
 
+async def test_nor_does_one_begun_on_a_plan_that_nobody_has_voted_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has a key could else name any plan, and need no votes."""
+    async with victim(tmp_path) as to:
+        bobs = elsewhere(monkeypatch, tmp_path, to, "bob")
+        await to.desk.vote("deploy", "go")
+        for entry in (vote(to, "bob", "dba"), *(replace(each, plan_digest="2" * 64) for each in begun(to))):
+            forge(bobs, entry, to.bob)
+        to.takes_in()
+        assert to.watch.situation.verdict.phase is Phase.PRE_DEPLOY
+        assert to.watch.counted().all(GateUsed) == []
+        assert all("was not passed then" in reason for reason in to.reasons())
+        assert to.reasons()
+
+
 async def test_unsigned_decisions_acknowledgements_and_phases_of_a_person_with_a_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
