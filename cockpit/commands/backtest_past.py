@@ -26,6 +26,8 @@ from probes.clients.threads import run_loop
 from probes.periods import parse_duration
 
 PastForm = Literal["text", "json", "html", "junit"]
+CLOUDWATCH_BEGAN = datetime(2009, 5, 17, tzinfo=UTC)
+"""Nothing before that has a past."""
 FREE_SERIES = 1_000
 """Of more series CloudWatch is asked only with --yes."""
 PRICE_A_THOUSAND = 0.01
@@ -133,9 +135,12 @@ def _moment(text: str, now: datetime) -> datetime:
         moment = datetime.fromisoformat(text)
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     try:
-        return moment.astimezone(UTC).replace(second=0, microsecond=0)
+        moment = moment.astimezone(UTC).replace(second=0, microsecond=0)
     except OverflowError:
         raise ValueError(f"{text} is outside the calendar") from None
+    if moment < CLOUDWATCH_BEGAN:
+        raise ValueError(f"{text} is before there was a CloudWatch")
+    return moment
 
 
 def _show(found: Backtested, form: PastForm, out: str) -> None:

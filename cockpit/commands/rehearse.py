@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from functools import partial
@@ -77,7 +78,13 @@ TOUR = "YOUR FIRST NIGHT"
 @click.option(
     "--tour", is_flag=True, help="Your first night, step by step: sign, vote, begin, break, decide (ten minutes)."
 )
-@click.option("--keep", default="", metavar="FOLDER", help="Keep the record of this rehearsal in a folder.")
+@click.option(
+    "--keep",
+    default="",
+    metavar="FOLDER",
+    callback=lambda _context, _option, keep: made_folder(keep),
+    help="Keep the record of this rehearsal in a folder.",
+)
 @NOTIFY
 @THEME
 @QUIET
@@ -190,6 +197,20 @@ def main(
         return INTERRUPTED
 
 
+def made_folder(keep: str) -> str:
+    """A folder that a record can be kept in, made where it is not there. Raises BadParameter, before anything is begun."""
+    try:
+        if keep:
+            Path(keep).mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=keep):
+                pass
+    except FileExistsError:
+        raise click.BadParameter(f"{keep} is no folder") from None
+    except OSError as error:
+        raise click.BadParameter(f"no record can be kept in {keep}: {error.strerror}") from None
+    return keep
+
+
 @frozen
 class RehearsalOptions:
     """How a scenario is run."""
@@ -235,6 +256,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
         # A rehearsal leaves nothing behind, unless it is asked to.
         root = Path(options.keep) if options.keep else world.folder / "records"
         ended: tuple[Situation, Recording] | None = None
+        begun = False
         try:
             async with (
                 recording(
@@ -244,6 +266,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                 notifying(run.watch, kept, receivers, rehearsal=True, grace_s=grace_s),
                 watching_plan_file(run.watch, given),
             ):
+                begun = True
                 if options.lists_lacking:
                     run.watch.notices.append(lambda: _lacking_notice(run.watch))
                 if options.headless:
@@ -255,7 +278,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
         finally:
             if ended is not None:
                 output(*farewell(*ended, stays=bool(options.keep)))
-            if options.keep:
+            if options.keep and begun:
                 output(f"record kept in {root}", err=True)
 
 

@@ -20,6 +20,8 @@ AUTO = "auto"
 """Dark; mono where NO_COLOR is set."""
 SETTINGS, THEME = "COCKPIT_SETTINGS", "COCKPIT_THEME"
 """In the environment: the file to read instead of the usual one; a theme."""
+MOST_SHOWN = 20
+"""Of what is wrong with a file: of one that is none of ours, everything is."""
 
 
 class SettingsError(Exception):
@@ -92,9 +94,10 @@ def _read(path: Path, text: str, before: Settings) -> Settings:
         given = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, tables within tables without end
         raise SettingsError([f"{path}: not TOML: {error}"]) from None
-    wrong = [f"{path}:{_line(text, name)}: {name}: {why}" for name, why in _wrong(given)]
-    if wrong:
-        raise SettingsError(wrong)
+    if wrong := list(_wrong(given)):
+        shown = [f"{path}:{_line(text, name)}: {name}: {why}" for name, why in wrong[:MOST_SHOWN]]
+        more = [f"{path}: and {len(wrong) - MOST_SHOWN} more"] if len(wrong) > MOST_SHOWN else []
+        raise SettingsError([*shown, *more])
     keys = {id_: key_named(key) for id_, key in given.get("keys", {}).items()}
     return replace(before, theme=given.get("theme", AUTO), quiet=given.get("quiet", before.quiet), keys=KeyMap(keys))
 

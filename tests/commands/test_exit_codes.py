@@ -181,6 +181,8 @@ def test_a_missing_variable_of_the_environment_is_a_problem_when_it_is_needed() 
         ["check", "plan.yaml", "--for", "soon"],
         ["check", "p", "--var", "x"],
         ["backtest", "checklists/minimal.yaml", "--from", "999999d"],
+        ["backtest", "checklists/orders.yaml", "--from", "0001-01-01T00:00Z"],
+        ["backtest", "checklists/orders.yaml", "--from", "1d", "--to", "0001-01-01T00:00Z"],
         ["rehearse", "--plan", "checklists/minimal.yaml", "--headless", "--keep", "README.md"],
     ],
 )

@@ -68,6 +68,20 @@ def test_settings(named: str) -> None:
     assert named in said.stderr
 
 
+@pytest.mark.parametrize("within", ["", "/within"])
+@pytest.mark.parametrize("make", [pipe, device, circle, without_end])
+def test_a_folder_to_keep_a_rehearsal_in(make: Make, within: str, tmp_path: Path) -> None:
+    """It is refused before anything is begun, and nobody is told that a record was kept."""
+    at = tmp_path / "na\x1b[2J\nmed"
+    make(at)
+    said = called("rehearse", "smooth", "--headless", "--keep", f"{at}{within}")
+    assert said.exit_code == USAGE
+    *_, line = said.stderr.splitlines()
+    assert line.startswith("Error: Invalid value for '--keep': ")
+    assert "na\\u{1b}[2J\\u{a}med" in line
+    assert "1 of 2" not in said.stderr
+
+
 def test_a_checklist(named: str) -> None:
     said = called("import", named)
     assert said.exit_code in (BAD_PLAN, USAGE)

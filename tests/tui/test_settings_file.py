@@ -17,7 +17,7 @@ from cockpit.console import DoorStream
 from cockpit.tui.action_registry import ACTIONS
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.key_map import FIXED, KeyMap
-from cockpit.tui.terminal_settings import Settings, SettingsError, load_settings
+from cockpit.tui.terminal_settings import MOST_SHOWN, Settings, SettingsError, load_settings
 
 
 def settings(tmp_path: Path, text: str, theme: str = "", **environ: str) -> Settings:
@@ -49,6 +49,14 @@ def test_all_that_is_wrong_is_reported_at_once_with_its_line(tmp_path: Path) -> 
     assert sorted(found, key=int) == ["1", "2", "3", "5", "6", "7", "8", "9"]
     assert "`vote`" in found["5"]
     assert "dark, light" in found["1"]
+
+
+@pytest.mark.parametrize("head", ["", "[keys]\n"])
+def test_of_a_file_that_is_none_of_ours_the_first_lines_are_named(head: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as wrong:
+        settings(tmp_path, head + "".join(f"n{number} = {number}\n" for number in range(30_000)))
+    assert len(wrong.value.lines) == MOST_SHOWN + 1
+    assert wrong.value.lines[-1].endswith(f"and {30_000 - MOST_SHOWN} more")
 
 
 @pytest.mark.parametrize("text", ["theme = ", "theme = 'dark'\ntheme = 'dark'", "keys = 3"])
