@@ -12,54 +12,28 @@ import logging
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
+from cockpit.journal.agreed_parts import Agreed, agree, compare
 from cockpit.journal.announced import Announced, MissingLines, remembered
 from cockpit.journal.chain import SUFFIX, files
 from cockpit.journal.entry import BadLine, parse
 from cockpit.journal.put_again import put, put_beside
 from cockpit.journal.share_place import MAX_CHAIN, SHOWN, SharePlace, fetched
-from cockpit.journal.shared_store import MAX_FETCHED, Part, Store, StoreUnreachable
+from cockpit.journal.shared_store import Part, Store, StoreUnreachable
 from cockpit.journal.vetting import Foreign, Refused, Vetted, is_keyed, whole_lines
 
 log = logging.getLogger(__name__)
 MAX_PART = 4 << 20
 """Bytes of one part that is pushed."""
+HELD = "another process on this machine has the copy of them here locked: is one stopped?"
 MOST_WRITERS = 100
 MOST_REMEMBERED = 1_000
 """Writers of which it is remembered what the store announced."""
 UNREAD = 2
 """Rounds in a row in which an own object cannot be read before its lines are put there once more."""
-
-
-@dataclass(slots=True)
-class _Agreed:
-    """How far a chain is the same here and in the store."""
-
-    upto: int = 0
-    parts: set[str] = field(default_factory=set)
-    """Names of the parts in the store that hold a piece of it."""
-    odd: set[str] = field(default_factory=set)
-    """Names of those that hold something else."""
-    vetted: Vetted | None = None
-    """The chain up to there, where it is another's."""
-    left: tuple[int, int, int] = (0, 0, 0)
-    """What tells that file from itself after a change (inode, length, time of change), as this cockpit left it."""
-    looked: int = 0
-    """How many of the parts of an own chain were read again."""
-    unread: int = 0
-    """How often in a row the next of them could not be read, in a store that answers else."""
-    altered: dict[str, int] = field(default_factory=dict)
-    """Names of own parts whose text was altered there -> where they begin, until their lines are there again."""
-
-    def forget(self) -> None:
-        """Nothing is known of it any more."""
-        self.upto, self.vetted, self.left = 0, None, (0, 0, 0)
-        self.parts.clear()
-        self.odd.clear()
 
 
 class Sync:
@@ -93,7 +67,7 @@ class Sync:
         self._own = own
         self._record = record
         self._one_at_a_time = threading.Lock()
-        self._agreed: dict[str, _Agreed] = {}
+        self._agreed: dict[str, Agreed] = {}
         self._refused: dict[Part, str] = {}
         self._foreign: set[str] = set()
         """Writers whose first object is of no cockpit, or of another record."""
@@ -120,7 +94,7 @@ class Sync:
         """An object by which this share is known again: `before` while that is in it, else one of this cockpit's own; empty while
         there is none.
         """
-        own = sorted(name for writer in self._own for name in self._agreed.get(writer, _Agreed()).parts)
+        own = sorted(name for writer in self._own for name in self._agreed.get(writer, Agreed()).parts)
         return before if self.place.holds(before) else next(filter(self.place.holds, own), "")
 
     def once(self) -> bool:
@@ -179,30 +153,30 @@ class Sync:
     def _share(self, writer: str, parts: Sequence[Part]) -> None:
         """Push or fetch one chain."""
         path = self._journal / (writer + SUFFIX)
-        agreed = self._agreed.setdefault(writer, _Agreed())
+        agreed = self._agreed.setdefault(writer, Agreed())
         if agreed.parts - {part.name for part in parts}:
-            agreed = self._agreed[writer] = _Agreed()  # something was taken out of the store
+            agreed = self._agreed[writer] = Agreed()  # something was taken out of the store
         if writer in self._own:
             if path.exists():
                 self._push(path, parts, agreed)
-            _compare(path, parts, agreed)
+            compare(path, parts, agreed)
             why = "this cockpit did not write it"
         else:
             unread: dict[Part, StoreUnreachable] = {}
             try:
                 self._fetch(path, parts, agreed, unread)
             finally:
-                self._look_for_missing(path, parts, unread, agreed.parts)
-            _compare(path, [part for part in parts if part.start < agreed.upto], agreed)
+                self._look_for_missing(path, parts, unread, agreed)
+            compare(path, [part for part in parts if part.start < agreed.upto], agreed)
             why = "another text stands in its place"
         self._strange |= dict.fromkeys(agreed.odd, why)
 
-    def _push(self, path: Path, parts: Sequence[Part], agreed: _Agreed) -> None:
+    def _push(self, path: Path, parts: Sequence[Part], agreed: Agreed) -> None:
         """What the store lacks of a chain, after what it has of it."""
         with path.open("rb") as file:
             upto = self._size()
             size = os.fstat(file.fileno()).st_size if upto < 0 else upto
-            _agree(file.fileno(), size, parts, agreed)
+            agree(file.fileno(), size, parts, agreed)
             data = os.pread(file.fileno(), max(0, size - agreed.upto), agreed.upto)
         for batch in _batches(data[: data.rfind(b"\n") + 1]):
             part = Part.of(path.stem, agreed.upto, batch)
@@ -217,7 +191,7 @@ class Sync:
             agreed.upto = part.end
         self._repair(path, parts, agreed)
 
-    def _repair(self, path: Path, parts: Sequence[Part], agreed: _Agreed) -> None:
+    def _repair(self, path: Path, parts: Sequence[Part], agreed: Agreed) -> None:
         """Read one own part again, a round each; what was altered there is put there again, under another name."""
         own = [part for part in parts if part.name in agreed.parts and part.name not in agreed.altered]
         if own:
@@ -239,25 +213,26 @@ class Sync:
                 agreed.odd.add(name)
                 del agreed.altered[name]
 
-    def _put_beside(self, path: Path, start: int, end: int, agreed: _Agreed) -> bool:
+    def _put_beside(self, path: Path, start: int, end: int, agreed: Agreed) -> bool:
         name = put_beside(self._store, path, start, end, agreed.altered)
         agreed.parts |= {name} if name else set()
         return bool(name)
 
     def _look_for_missing(
-        self, path: Path, parts: Sequence[Part], unread: dict[Part, StoreUnreachable], here: Collection[str]
+        self, path: Path, parts: Sequence[Part], unread: dict[Part, StoreUnreachable], agreed: Agreed
     ) -> None:
         """What the store announces of a writer, and is not here."""
         writer = path.stem
         if not is_keyed(writer) or (writer in self._foreign and not path.exists()):
             self._announced.pop(writer, None)
             return
-        why = {part: f"rejected: {text}" for part, text in self._refused.items() if part.writer == writer}
+        why = dict.fromkeys(parts, HELD) if agreed.held else {}
+        why |= {part: f"rejected: {text}" for part, text in self._refused.items() if part.writer == writer}
         why |= {part: f"it cannot be read: {error}" for part, error in unread.items()}
         if writer in self._announced or len(self._announced) < MOST_REMEMBERED:
-            self._announced.setdefault(writer, Announced()).look(path, parts, why, here)
+            self._announced.setdefault(writer, Announced()).look(path, parts, why, agreed.parts)
 
-    def _fetch(self, path: Path, parts: Sequence[Part], agreed: _Agreed, unread: dict[Part, StoreUnreachable]) -> None:
+    def _fetch(self, path: Path, parts: Sequence[Part], agreed: Agreed, unread: dict[Part, StoreUnreachable]) -> None:
         """What is missing here of another writer's chain; `unread` takes what cannot be read."""
         if not self._candidates(parts, agreed):
             return
@@ -279,7 +254,7 @@ class Sync:
         if unread:
             raise next(iter(unread.values()))
 
-    def _found(self, path: Path, parts: Sequence[Part], agreed: _Agreed) -> Vetted:
+    def _found(self, path: Path, parts: Sequence[Part], agreed: Agreed) -> Vetted:
         """The chain as this machine has it already, as far as the store has it too. Raises Refused, OSError."""
         start = Vetted(path.stem, self._record)
         if not path.exists():
@@ -287,14 +262,14 @@ class Sync:
                 raise Refused(f"the record has {MOST_WRITERS} writers already")
             return start
         with path.open("rb") as file:
-            _agree(file.fileno(), os.fstat(file.fileno()).st_size, parts, agreed)
+            agree(file.fileno(), os.fstat(file.fileno()).st_size, parts, agreed)
             return start.then(whole_lines(file.read(agreed.upto)), signed=False)
 
-    def _candidates(self, parts: Sequence[Part], agreed: _Agreed) -> list[Part]:
+    def _candidates(self, parts: Sequence[Part], agreed: Agreed) -> list[Part]:
         """What may come next. A part may hold what is known already: it was put twice, the second time with more lines."""
         return [part for part in parts if part.start <= agreed.upto < part.end and part not in self._refused]
 
-    def _add(self, path: Path, part: Part, agreed: _Agreed) -> bool:
+    def _add(self, path: Path, part: Part, agreed: Agreed) -> bool:
         """Add a part to the file; False where another process on this machine writes it.
 
         Raises Refused, StoreUnreachable, OSError.
@@ -316,11 +291,12 @@ class Sync:
             _append(handle, data[len(here) :])
             agreed.left = _identity(handle)
         except BlockingIOError:
+            agreed.held = True
             return False
         finally:
             os.close(handle)
         agreed.parts.add(part.name)
-        agreed.upto, agreed.vetted = part.end, vetted
+        agreed.upto, agreed.vetted, agreed.held = part.end, vetted, False
         return True
 
     def _set_aside(self, path: Path, here: bytes, start: int, theirs: bytes) -> None:
@@ -358,36 +334,6 @@ def _append(handle: int, data: bytes) -> None:
     except OSError:
         os.ftruncate(handle, before)
         raise
-
-
-def _agree(handle: int, size: int, parts: Sequence[Part], agreed: _Agreed) -> None:
-    """Go on to where the store and the file stop being the same."""
-    by_start: dict[int, list[Part]] = {}
-    for part in parts:
-        by_start.setdefault(part.start, []).append(part)
-    while known := [each for each in by_start.get(agreed.upto, ()) if _is_in(handle, size, each)]:
-        agreed.parts |= {each.name for each in known}
-        agreed.upto = max(each.end for each in known)
-
-
-def _is_in(handle: int, size: int, part: Part) -> bool:
-    """Whether the file holds the part in its place."""
-    fits = 0 < part.length <= MAX_FETCHED and part.end <= size
-    return fits and part.holds(os.pread(handle, part.length, part.start))
-
-
-def _compare(path: Path, parts: Sequence[Part], agreed: _Agreed) -> None:
-    """Whether parts that are not known yet hold a piece of the file, or something else."""
-    unknown = [part for part in parts if part.name not in agreed.parts and part.name not in agreed.odd]
-    if not unknown:
-        return
-    if not path.exists():
-        agreed.odd |= {part.name for part in unknown}
-        return
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        for part in unknown:
-            (agreed.parts if _is_in(file.fileno(), size, part) else agreed.odd).add(part.name)
 
 
 def _batches(data: bytes) -> Iterator[bytes]:

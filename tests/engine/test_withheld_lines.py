@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable
 from datetime import datetime
@@ -123,6 +124,26 @@ async def test_what_is_kept_from_arriving_holds_and_what_it_took_back_does_not_s
         assert to.watch.record.missing == (), "his cockpit put them there again"
         assert standing(to) == (False, False, False), "he took it back"
         assert not any("are missing" in line for line in verified(to).row("completeness").unproven)
+
+
+async def test_a_copy_that_another_process_keeps_locked_is_named_and_holds_until_it_lets_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one does that was stopped just then."""
+    async with victim(tmp_path, DirectoryStore(tmp_path / "share")) as to:
+        bob = Bob(to, tmp_path, monkeypatch)
+        bob.states()
+        looks(to)
+        await all_go(to)
+        with (to.kept.folder.journal / bob.journal.path.name).open("rb") as copy:
+            fcntl.flock(copy, fcntl.LOCK_EX)
+            bob.states(taken_back=True)
+            looks(to)
+            assert standing(to) == (False, False, False)
+            assert any("locked: is one stopped?" in line for line in to.watch.record.missing)
+        looks(to)
+        assert to.watch.record.missing == ()
+        assert standing(to) == (False, False, False), "he took it back"
 
 
 async def test_a_copy_cut_here_while_its_object_is_altered_there(
