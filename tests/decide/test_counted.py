@@ -26,6 +26,7 @@ from cockpit.decide.events import (
     ReleaseSeen,
     SignOff,
     StepBegan,
+    StepMeasured,
     Vote,
     Waiver,
 )
@@ -82,9 +83,17 @@ def test_one_key_is_one_vote_whatever_the_names() -> None:
         assert not made.situation.gates[0].passed
 
 
-@pytest.mark.parametrize("kind", [Change, ObserverGap])
-def test_what_others_saw_change_is_not_even_taken_in(kind: type[Entry]) -> None:
-    seen = Change(at(0), "verdict", "ROLLBACK", "GO") if kind is Change else ObserverGap(at(1), at(0))
+@pytest.mark.parametrize(
+    "seen",
+    [
+        Change(at(0), "verdict", "ROLLBACK", "GO"),
+        ObserverGap(at(1), at(0)),
+        StepMeasured(at(0), "run", 9, 0, 1, 1, 1),
+        LinesMissing(at(0)),
+    ],
+    ids=lambda seen: type(seen).__name__,
+)
+def test_what_others_noted_for_themselves_is_not_even_taken_in(seen: Entry) -> None:
     assert Record([replace(seen, proof=Proof())]).entries == []
     assert Record([seen]).entries == [seen]
 

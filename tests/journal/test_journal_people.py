@@ -26,9 +26,10 @@ from cockpit.decide.events import Acknowledgement
 from cockpit.journal.entry import Actor, Line, Type
 from cockpit.journal.findings import BROKEN, NOT_PROVABLE, Standing
 from cockpit.journal.record_folder import RecordFolder
-from cockpit.journal.signed_text import SignedText
+from cockpit.journal.signed_text import SignedText, personal_signature
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.ssh.keys import KeyFile
+from cockpit.journal.ssh.sshsig import SshError
 from cockpit.journal.verify import verify_record
 from cockpit.journal.writer import Draft, Journal
 
@@ -112,6 +113,27 @@ def test_a_writer_refuses_a_signature_that_does_not_fit(tmp_path: Path) -> None:
         journal.append(replace(draft, signature={**good, "more": ""}))
     assert journal.append(replace(draft, signature=good)).entry.seq == 2
     journal.close()
+
+
+def test_nobody_signs_what_another_is_recorded_to_have_stated(tmp_path: Path) -> None:
+    """The text that was signed names both."""
+    folder, key = make_folder(tmp_path), KeyFile(make_key(tmp_path))
+    journal = open_journal(folder)
+    draft = Draft.of(sign_off(by="bo"), ALEX)
+    with pytest.raises(SshError, match="alex signed what bo is recorded to have stated"):
+        journal.signed_text(draft).check(journal.signed_text(draft).signed(key))
+    journal.close()
+
+
+def test_a_line_has_one_person_s_signature(tmp_path: Path) -> None:
+    folder, key = make_folder(tmp_path), KeyFile(make_key(tmp_path))
+    journal = open_journal(folder)
+    draft = Draft.of(sign_off(), ALEX)
+    line = journal.append(replace(draft, signature=journal.signed_text(draft).signed(key)))
+    journal.close()
+    assert personal_signature(line, folder.id)
+    with pytest.raises(SshError, match="more than one"):
+        personal_signature(replace(line, sigs=(*line.sigs, line.sigs[1])), folder.id)
 
 
 def test_a_statement_of_another_record_or_copied_is_found(tmp_path: Path) -> None:

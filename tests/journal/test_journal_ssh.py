@@ -101,6 +101,24 @@ def test_weak_keys_and_old_hashes_are_refused(tmp_path: Path) -> None:
         read(armor(blob + b"".join(map(packed, (*parts[:3], b"sha1", parts[4])))))
 
 
+def test_an_rsa_signature_by_sha1_and_one_with_more_behind_it_are_refused(tmp_path: Path) -> None:
+    """OpenSSH of ten years ago signs by SHA-1; and of one signature there must not be two that hold."""
+    good = read(sign(KeyFile(make_key(tmp_path, "rsa", "-b", "2048")), TEXT))
+    raw = Reader(good.raw)
+    raw.text()
+
+    def made(algorithm: bytes, behind: bytes = b"") -> str:
+        parts = (good.public, NAMESPACE.encode(), b"", good.hash_name.encode(), packed(algorithm) + packed(signed))
+        return armor(b"SSHSIG" + struct.pack(">I", 1) + b"".join(map(packed, parts)) + behind)
+
+    signed = raw.text()
+    verify(made(b"rsa-sha2-512"), TEXT)
+    with pytest.raises(SshError, match="rsa-sha2-256 or -512"):
+        verify(made(b"ssh-rsa"), TEXT)
+    with pytest.raises(SshError, match="more than it may"):
+        verify(made(b"rsa-sha2-512", b"more"), TEXT)
+
+
 @pytest.mark.parametrize("touched", [True, False])
 def test_a_security_key_counts_only_when_touched(tmp_path: Path, touched: bool) -> None:
     """A FIDO key made in software, so that stock OpenSSH can be asked about the same signature."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import tracemalloc
 from pathlib import Path
@@ -11,10 +13,12 @@ from support.records.short_record import DIGEST, change, make_folder, open_journ
 
 from cockpit.engine.share_at_start import shared_record
 from cockpit.journal.chain import Follower, read
+from cockpit.journal.dsse import SessionKey
 from cockpit.journal.machine import machine_id
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.shared_store import MAX_FETCHED, DirectoryStore, Part
 from cockpit.journal.sharing import Sync
+from cockpit.journal.vetting import Refused, Vetted, whole_lines
 from cockpit.journal.writer import Journal, writer_name
 
 
@@ -93,6 +97,26 @@ def test_a_chain_under_the_name_of_another_machine_is_not_taken_in(
     assert sync.once()
     assert "not written by the machine whose key its name carries" in sync.strange
     assert not (here.journal / f"{victim}.jsonl").exists()
+
+
+def test_what_a_machine_vouched_for_with_one_session_vouches_for_no_other(shared: Journal, victim: str) -> None:
+    """Whoever can read the share can copy it into a session of their own."""
+    first = whole_lines(shared.path.read_bytes())[0]
+    assert Vetted(victim).then([first])
+    payload, key = json.loads(json.loads(first)["payload"]), SessionKey()
+    payload["body"]["session"]["public"] = base64.b64encode(key.public).decode()
+    text = json.dumps(payload)
+    theirs = json.dumps({"payload": text, "sigs": [key.sign(text)]}, separators=(",", ":")).encode() + b"\n"
+    with pytest.raises(Refused, match="not written by the machine whose key"):
+        Vetted(victim).then([theirs])
+
+
+def test_a_chain_is_its_writer_s_under_no_other_name_of_the_machine(shared: Journal, victim: str) -> None:
+    """Else all that was stated in it would stand there twice."""
+    lines = whole_lines(shared.path.read_bytes())
+    assert Vetted(victim).then(lines)
+    with pytest.raises(Refused, match="not written by the machine whose key"):
+        Vetted(f"{victim}-2").then(lines)
 
 
 def test_a_chain_without_a_key_in_its_name_is_not_taken_in(
