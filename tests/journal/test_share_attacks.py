@@ -102,7 +102,7 @@ def test_a_chain_under_the_name_of_another_machine_is_not_taken_in(
 def test_what_a_machine_vouched_for_with_one_session_vouches_for_no_other(shared: Journal, victim: str) -> None:
     """Whoever can read the share can copy it into a session of their own."""
     first = whole_lines(shared.path.read_bytes())[0]
-    assert Vetted(victim).then([first])
+    assert Vetted(victim).then([first]).head
     payload, key = json.loads(json.loads(first)["payload"]), SessionKey()
     payload["body"]["session"]["public"] = base64.b64encode(key.public).decode()
     text = json.dumps(payload)
@@ -114,7 +114,7 @@ def test_what_a_machine_vouched_for_with_one_session_vouches_for_no_other(shared
 def test_a_chain_is_its_writer_s_under_no_other_name_of_the_machine(shared: Journal, victim: str) -> None:
     """Else all that was stated in it would stand there twice."""
     lines = whole_lines(shared.path.read_bytes())
-    assert Vetted(victim).then(lines)
+    assert Vetted(victim).then(lines).head
     with pytest.raises(Refused, match="not written by the machine whose key"):
         Vetted(f"{victim}-2").then(lines)
 
