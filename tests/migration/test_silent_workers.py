@@ -162,7 +162,7 @@ async def held_at_its_claim(bench: Bench, phase: PhaseName) -> tuple[int, Worker
 @pytest.mark.parametrize("wanted", [Wanted.DRAIN, Wanted.ABORT])
 @pytest.mark.parametrize("phase", PhaseName)
 async def test_a_worker_that_goes_on_after_its_run_has_ended_changes_no_row(
-    bench: Bench, phase: PhaseName, wanted: Wanted
+    bench: Bench, phase: PhaseName, wanted: runs.Stop
 ) -> None:
     bench.insert(6)
     before = {PhaseName.VERIFY: (PhaseName.COPY,), PhaseName.PURGE: (PhaseName.COPY, PhaseName.VERIFY)}
