@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from textual.widgets import Input
+from tui.seated import Seat, cockpit
 from tui.stage import shown, until
-from tui.test_signing_screens import Seat, cockpit
 
 from cockpit.decide.events import Vote, Waiver
 from cockpit.tui.screens.answer import AnswerScreen

@@ -12,8 +12,8 @@ from rich.text import Text
 from support.clock import HandClock
 from textual.screen import Screen
 from textual.widgets import Input
+from tui.seated import Seated, say
 from tui.stage import START, Stage, opened, plan, shown, until
-from tui.test_signing_screens import Seated, say
 
 from cockpit.decide.events import Decision
 from cockpit.engine.operator_desk import Desk
