@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decide.scene import CALM, STEP, Scene, at, probe, reading, seconds, success, trigger
+from decide.scene import CALM, START, STEP, Scene, at, plan, probe, reading, seconds, success, trigger
 
 from cockpit.decide.board import Board
 from cockpit.decide.decide import decide, words_of
@@ -131,3 +131,15 @@ def test_a_copy_of_a_record_is_of_its_kind_holds_the_same_and_goes_its_own_way()
     twin.append(second)
     assert (twin.rehearsal, twin.claimed_because) == (True, "the keys are in the safe")
     assert (twin.all(PhaseBegan), record.all(PhaseBegan)) == ([first, second], [first])
+
+
+def test_what_a_trigger_has_forgotten_is_not_judged_again() -> None:
+    """Its state goes on from the newest sample it forgot: a late answer about that one has nothing left to correct."""
+    at_once = trigger("errors", "m.rate > 0.05")
+    board = Board(plan(at_once, *CALM), START)
+    board.evaluate(at_once, START, START)
+    for moment in (15, 30, 13 * 3600):
+        board.add("m", reading(at(moment)))
+    before = board.evaluate(at_once, START, at(13 * 3600))
+    board.add("m", reading(at(13 * 3600 - 15), {"rate": 0.2}, data_at=at(15)))
+    assert board.evaluate(at_once, START, at(13 * 3600)) == before

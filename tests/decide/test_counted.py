@@ -26,6 +26,7 @@ from cockpit.decide.events import (
     ReleaseSeen,
     SignOff,
     StepBegan,
+    StepEnded,
     StepMeasured,
     Vote,
     Waiver,
@@ -301,3 +302,14 @@ def test_what_another_cockpit_states_in_a_rehearsal_needs_the_key_all_the_same()
     made = Scene(*CALM, items=(ITEM,), people=PEOPLE, record=Record(rehearsal=True)).feed("0")
     made.say(signed(SignOff(made.now, "vpn", "ann", "on_call", "seen", "d1"), ""))
     assert [each.why.partition(";")[0] for each in made.situation.not_counted] == ["not cryptographically signed"]
+
+
+@pytest.mark.parametrize(("outcome", "counts"), [("open", True), ("failed", True), ("done", False), ("skipped", False)])
+def test_a_step_that_is_open_again_or_failed_counts_whatever_the_clock_of_its_writer_says(
+    outcome: str, counts: bool
+) -> None:
+    made = scene().begin(Phase.PRE_DEPLOY).feed("0")
+    later = made.now + timedelta(hours=2)
+    proof = Proof(key=KEYS["ann"], opened=START, written=made.now, received=made.now)
+    made.say(replace(StepEnded(later, "run", "ann", outcome, "", "on_call", "d1"), proof=proof))
+    assert (made.situation.not_counted == ()) is counts
