@@ -12,6 +12,7 @@ from cockpit.migration.database import Connection, words_of
 from cockpit.migration.object_store import Head, Store
 from cockpit.migration.plan_settings import settings_of
 from cockpit.migration.preflight_check import Check, bad, good
+from cockpit.migration.preflight_connections import room_for_workers
 from cockpit.migration.preflight_trial import facts_of_table, server_and_rows
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.sql_files import statement
@@ -73,9 +74,9 @@ async def _may_write(connection: Connection, label: str, table: MigrationTable) 
 
 
 async def preflight(
-    connection: Connection, plan: Plan, migration: Migration, now: datetime, phase: PhaseName
+    connection: Connection, plan: Plan, migration: Migration, now: datetime, phase: PhaseName, workers: int = 0
 ) -> AsyncIterator[Check]:
-    """Every check of a phase in turn; one that fails does not keep the others from being made.
+    """Every check of a phase by so many workers (0: the plan's) in turn; one that fails keeps no other from being made.
 
     Rows that wait to be copied are tried for a copy alone, and whether the bucket takes files is not asked for a restore: what is
     in the way of moving more files must not keep those that were moved from being verified, or from coming back.
@@ -88,6 +89,8 @@ async def preflight(
     tried = [source for source in settings.sources if phase is PhaseName.COPY and source.label not in refused]
     async for check in server_and_rows(connection, settings, tried):
         yield check
+    limits = migration.limits
+    yield await room_for_workers(connection, workers or limits.workers, limits.connections)
     yield await _ledger(connection)
     yield await _alone(connection)
     yield _off_hours(migration, now)

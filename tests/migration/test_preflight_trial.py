@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from cockpit.migration import runs
 from cockpit.migration.database import connect
 from cockpit.migration.preflight import preflight
 from cockpit.migration.preflight_check import Check
+from cockpit.migration.preflight_connections import room_for_workers
 from cockpit.migration.preflight_trial import facts_of_table, server_and_rows
 from cockpit.migration.settings import Source
 from cockpit.migration.sql_files import statement
@@ -289,12 +291,12 @@ probes: {site: {uses: http.health, with: {url: "http://127.0.0.1:1/"}}}
 """
 
 
-async def refusals(bench: Bench, phase: PhaseName, *tables: str) -> list[tuple[str, str]]:
+async def refusals(bench: Bench, phase: PhaseName, *tables: str, workers: int = 0) -> list[tuple[str, str]]:
     """What every check says against beginning this phase."""
     named = ", ".join(f"{{name: {table}}}" for table in tables)
     made = plan(PLAN.format(dsn=bench.dsn, bucket=BUCKET, tables=named), head=HEAD)
     assert made.migration is not None
-    checks = [check async for check in preflight(bench.connection, made, made.migration, NOW, phase)]
+    checks = [check async for check in preflight(bench.connection, made, made.migration, NOW, phase, workers)]
     return [(check.what, check.found) for check in checks if check.ok is False]
 
 
@@ -312,6 +314,32 @@ async def test_what_keeps_rows_from_being_copied_keeps_no_other_phase_from_begin
     assert await refusals(bench, PhaseName.COPY, "docs_tried") == [], (
         "that it cannot be moved is known, and written down"
     )
+
+
+async def test_more_workers_than_the_database_has_connections_for_are_refused_with_the_number_that_it_has(
+    bench: Bench,
+) -> None:
+    made(bench)
+    ((what, found),) = await refusals(bench, PhaseName.RESTORE, "docs_tried", workers=64)
+    assert (what, found.partition(", and ")[0]) == ("connections", "64 workers with 4 each and the supervisor take 259")
+    assert await refusals(bench, PhaseName.RESTORE, "docs_tried", workers=8) == []
+
+
+@pytest.mark.parametrize(("limit", "advice"), [(20, "at most "), (3, "no worker now")])
+async def test_a_limit_of_the_role_counts_too_and_the_advice_is_one_that_passes(
+    bench: Bench, limit: int, advice: str
+) -> None:
+    role = bench.connection.info.user
+    with psycopg.connect(bench.postgres.dsn, autocommit=True) as owner:
+        owner.execute(f"ALTER ROLE {role} CONNECTION LIMIT {limit}")
+        try:
+            check = await room_for_workers(bench.connection, 64, 4)
+            assert (check.ok, check.fix.startswith(advice)) == (False, True)
+            if most := re.match(r"at most (\d+) workers", check.fix):
+                assert (await room_for_workers(bench.connection, int(most[1]), 4)).ok
+                assert not (await room_for_workers(bench.connection, int(most[1]) + 1, 4)).ok
+        finally:
+            owner.execute(f"ALTER ROLE {role} CONNECTION LIMIT -1")
 
 
 async def test_a_table_that_is_refused_keeps_no_other_from_being_tried(bench: Bench) -> None:

@@ -39,6 +39,8 @@ class PhaseOptions:
     """Why it may begin outside the plan's off-hours."""
     workers: str = ""
     """Where they run and how many, for people."""
+    many: int = 0
+    """How many that is; 0 for the plan's."""
     confirm: str = ""
     """The words that are asked for, and why; empty to ask for them."""
     propose: bool = False
@@ -67,7 +69,7 @@ async def look(
     """Everything about the phase, asked of STS, the database and the bucket now. Raises NotApproved where a check fails."""
     plan, migration, now = context.plan, context.migration, context.clock.now()
     caller = await session.aws("sts", "get_caller_identity")
-    checks = [check async for check in preflight(connection, plan, migration, now, options.phase)]
+    checks = [check async for check in preflight(connection, plan, migration, now, options.phase, options.many)]
     if refused(checks, options.outside_window):
         raise runs.NotApproved(*check_lines([check for check in checks if check.ok is False]))
     progress = await Follower().poll(connection)

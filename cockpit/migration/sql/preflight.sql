@@ -4,6 +4,16 @@
 -- Reads nothing of the database.
 SELECT pg_backend_pid(), pg_is_in_recovery()
 
+-- name: free_connections
+-- Reads only; of the server's, the role's and the database's limit the one that leaves the fewest.
+SELECT least(
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+        - coalesce(current_setting('reserved_connections', true), '0')::int - count(*),
+    (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user) - count(*) FILTER (WHERE usename = current_user),
+    (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())
+        - count(*) FILTER (WHERE datname = current_database()))
+FROM pg_stat_activity WHERE datname IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend'
+
 -- name: columns_of
 -- Reads the catalog only.
 SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull
