@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.records.short_record import change, make_folder, make_key, not_proven, open_journal, write_session
 
+from cockpit.journal.dsse import SessionKey
+from cockpit.journal.entry import hash_of
 from cockpit.journal.findings import BROKEN, NOT_PROVABLE
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.ssh.keys import KeyFile
@@ -178,6 +183,52 @@ def test_a_session_cannot_be_gone_on_with_by_another_key(tmp_path: Path) -> None
     journal.close()
     result = verify_record(folder.path)
     assert [problem.line for problem in result.broken] == [3, 4]
+
+
+Entries = list[dict[str, Any]]
+
+
+def _jump(entries: Entries) -> None:
+    for each in entries[2:]:
+        each["seq"] += 1
+
+
+def _go_on_after_the_close(entries: Entries) -> None:
+    entries.append({**entries[1], "seq": entries[-1]["seq"] + 1, "mono_ns": entries[-1]["mono_ns"] + 1})
+
+
+def _turn_the_clock_back(entries: Entries) -> None:
+    entries[2]["mono_ns"] = entries[1]["mono_ns"] - 1
+
+
+@pytest.mark.parametrize(
+    ("done", "line", "what"),
+    [
+        (_jump, 3, "is entry 4, but entry 3 is due: lines were removed"),
+        (_go_on_after_the_close, 5, "stands outside any session"),
+        (_turn_the_clock_back, 3, "was written before the line before it"),
+    ],
+)
+def test_a_chain_whose_every_line_is_signed_and_follows_is_no_session_s_all_the_same(
+    done: Callable[[Entries], None], line: int, what: str, tmp_path: Path
+) -> None:
+    """Somebody who has the key of the session, as the cockpit's own process does, and writes no journal as a cockpit does."""
+    folder = make_folder(tmp_path)
+    journal = open_journal(folder)
+    for n in range(2):
+        journal.add(change(n))
+    journal.close()
+    entries = [json.loads(json.loads(raw)["payload"]) for raw in journal.path.read_bytes().splitlines()]
+    done(entries)
+    key, chain = SessionKey(), b""
+    entries[0]["body"]["session"]["public"] = base64.b64encode(key.public).decode()
+    for number, each in enumerate(entries):
+        each["prev"] = hash_of(chain.splitlines(keepends=True)[-1]) if number else ""
+        text = json.dumps(each, separators=(",", ":"))
+        chain += json.dumps({"payload": text, "sigs": [key.sign(text)]}, separators=(",", ":")).encode() + b"\n"
+    journal.path.write_bytes(chain)
+    (problem,) = verify_record(folder.path).broken
+    assert (problem.line, problem.what[: len(what)]) == (line, what)
 
 
 def test_an_empty_record_proves_nothing(tmp_path: Path) -> None:
