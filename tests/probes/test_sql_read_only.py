@@ -249,6 +249,13 @@ class SaysItIsOver(Wire):
         return re.sub(rb"(?s)(Q....SELECT )" + re.escape(asked), rb"\1" + other.ljust(len(asked)), data)
 
 
+class SaysThereIsNone(Wire):
+    """As a pooler does that hands a connection on after each statement: no transaction is under way after any."""
+
+    def change(self, data: bytes) -> bytes:
+        return data.replace(b"Z\0\0\0\5T", b"Z\0\0\0\5I")
+
+
 async def asked_through(kind: type[Wire], sql: SqlClient, server: EmbeddedPostgres) -> list[dict[str, object]]:
     async with wire_to(server.port, kind) as wire:
         dsn = f"{server.dsn.replace(f':{server.port}', f':{wire.port}')}"
@@ -270,6 +277,7 @@ async def test_it_is_begun_read_only_where_the_options_of_a_connection_are_ignor
     [
         (BeginsToWrite, "did not begin a read-only transaction"),
         (SaysItIsOver, "ended or changed its read-only transaction"),
+        (SaysThereIsNone, "ended or changed its read-only transaction"),
     ],
 )
 async def test_what_was_made_of_it_on_the_way_is_looked_at_before_and_after(
