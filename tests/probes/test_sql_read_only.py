@@ -286,3 +286,24 @@ async def test_what_was_made_of_it_on_the_way_is_looked_at_before_and_after(
     with pytest.raises(Unseen) as raised:
         await asked_through(kind, sql, postgres_server)
     assert why in raised.value.unknown.detail
+
+
+async def test_what_a_statement_calls_is_looked_up_again_on_every_connection(
+    sql: SqlClient, postgres_server: EmbeddedPostgres
+) -> None:
+    """After a restart, or a failover, it may be another function."""
+    define = "CREATE OR REPLACE FUNCTION public.turns() RETURNS text LANGUAGE sql {} AS $$ SELECT {}::text $$"
+    with psycopg.connect(postgres_server.dsn, autocommit=True) as admin:
+        admin.execute(define.format("STABLE", "now()"))
+        async with wire_to(postgres_server.port) as wire:
+            dsn = postgres_server.dsn.replace(f":{postgres_server.port}", f":{wire.port}")
+            try:
+                assert await sql.rows(dsn, "SELECT public.turns()", timeout_s=LAST_RESORT_S)
+                admin.execute(define.format("VOLATILE", "pg_terminate_backend(0)"))
+                wire.cut()
+                with pytest.raises(Unseen) as raised:
+                    await sql.rows(dsn, "SELECT public.turns()", timeout_s=LAST_RESORT_S)
+            finally:
+                await sql.close()
+                admin.execute("DROP FUNCTION public.turns()")
+    assert "turns" in raised.value.unknown.detail
