@@ -62,3 +62,13 @@ async def test_it_asks_the_gate_from_the_terminal_too(bench: Bench) -> None:
     assert (await runs.load(bench.connection, run)).wanted is Wanted.PAUSE
     await controller.resume(lambda _: [])
     assert (await runs.load(bench.connection, run)).wanted is Wanted.RUN
+
+
+async def test_who_takes_over_a_run_that_nobody_supervises_asks_it_first(bench: Bench) -> None:
+    bench.insert(1)
+    run = await bench.begin(PhaseName.COPY)
+    before = await runs.load(bench.connection, run)
+    with pytest.raises(runs.NotApproved, match="votes no-go"):
+        await runs.take_over(bench.connection, before, gate=lambda _: ["Move: ada votes no-go"], supervisor="another")
+    after = await runs.load(bench.connection, run)
+    assert (after.supervisor, after.wanted) == (before.supervisor, Wanted.RUN)
