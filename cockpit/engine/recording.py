@@ -347,6 +347,6 @@ def _shared(
         )
         sync.trouble = found.silent or found.unclaimed
     sharing = RecordSharing(record, clock, started_at, sync, left=found.left, mark=found.mark)
-    if found.left:
+    if found.left or found.silent:
         sharing.take_in(reached=False)
     return sharing

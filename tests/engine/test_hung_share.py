@@ -142,6 +142,20 @@ async def test_what_a_share_that_hangs_may_hold_back_is_noted_while_it_hangs(
         await until(lambda: kept.record.lines_missing and not kept.record.lines_missing.unread, "it is read again")
 
 
+async def test_a_share_that_was_never_read_holds_from_the_start(drive: NetworkDrive, tmp_path: Path) -> None:
+    """Whatever lies there: no round that went wrong is the first."""
+    drive.there.clear()
+    async with recording(
+        signing_plan(tmp_path), SessionClock(), who="ada", root=tmp_path / "records", store=drive
+    ) as kept:
+        assert (noted := kept.record.lines_missing)
+        assert noted.unread
+        drive.there.set()
+        await until(
+            lambda: kept.record.lines_missing and not kept.record.lines_missing.unread, "it is read for the first time"
+        )
+
+
 async def test_a_shared_record_that_is_gone_on_with_without_its_share_may_lack_a_no(tmp_path: Path) -> None:
     plan, root, share = signing_plan(tmp_path), tmp_path / "records", DirectoryStore(tmp_path / "share")
     (tmp_path / "share").mkdir()

@@ -114,3 +114,9 @@ def test_what_could_command_or_reorder_a_terminal_has_no_place_in_a_plan(odd: st
 
 def test_invisible_characters_are_made_visible_in_a_problem() -> None:
     assert "\u200b" not in str(problem("bo\u200bgus: 1\n"))
+
+
+def test_of_a_number_without_end_a_message_repeats_the_beginning() -> None:
+    (found,) = problems(f"environment: 0x{'f' * 9_000}\n")
+    assert "different number" in found.message
+    assert max(map(len, found.lines)) < 250

@@ -22,9 +22,12 @@ from cockpit.plan.source.problems import PlanError, Problem, dotted
 from cockpit.plan.source.source_file import Source
 from cockpit.plan.source.source_map import locate
 from probes.frozen import frozen
+from probes.redact import one_line
 
 MAX_DEPTH = 40
 MAX_NODES = 20_000
+LONGEST_NAMED = 60
+"""Characters of a value that a message repeats."""
 MAX_SCALAR = 20_000
 MAX_KEY = 100
 MAX_PROBLEMS = 200
@@ -272,6 +275,7 @@ class _Builder:
         return text if place.style else self._plain(text, place, path)
 
     def _plain(self, text: str, place: Place, path: Path_) -> Any:
+        named = one_line(text, LONGEST_NAMED)
         if text.lower() in ("", "~", "null"):
             self._refuse(place, path, "has no value: give it one, or leave the key out")
             return None
@@ -279,23 +283,23 @@ class _Builder:
             self._refuse(
                 place,
                 path,
-                f"'{text}' is a boolean to some YAML readers and text to others: write true or false, or put it in quotes",
+                f"'{named}' is a boolean to some YAML readers and text to others: write true or false, or put it in quotes",
             )
         elif _SEXAGESIMAL.fullmatch(text):
             self._refuse(
                 place,
                 path,
-                f"'{text}' is a different number to different YAML readers: "
-                f'write a duration as 90s, 5m or 1h30m, a time of day in quotes, "{text}"',
+                f"'{named}' is a different number to different YAML readers: "
+                f'write a duration as 90s, 5m or 1h30m, a time of day in quotes, "{named}"',
             )
         elif _ODD_NUMBER.fullmatch(text):
             self._refuse(
                 place,
                 path,
-                f"'{text}' is a different number to different YAML readers: put it in quotes, or write it plainly",
+                f"'{named}' is a different number to different YAML readers: put it in quotes, or write it plainly",
             )
         elif _FLOAT.fullmatch(text) and not math.isfinite(float(text)):
-            self._refuse(place, path, f"'{text}' is too large a number")
+            self._refuse(place, path, f"'{named}' is too large a number")
         return plain_value(text)
 
     def _report(self, place: Place, path: Path_, message: str) -> None:
