@@ -167,3 +167,12 @@ def test_the_history_of_a_field_is_right_after_older_data_and_a_correction_came_
     assert [rate for _, rate in scene.board.readings.series("m", "rate")] == [0.1, 0.2, 0.4]
     scene.board.add("m", reading(scene.now + seconds(2), {"rate": 0.5}, data_at=at(30)))
     assert [rate for _, rate in scene.board.readings.series("m", "rate")] == [0.1, 0.5, 0.4]
+
+
+def test_two_answers_about_one_moment_that_saw_nothing_are_nothing_seen() -> None:
+    scene = Scene(*CALM)
+    for reason in (Reason.TIMEOUT, Reason.ACCESS_DENIED):
+        scene.board.add("m", blind(scene.now, reason))
+    assert scene.tick().state("fine") is State.UNKNOWN
+    (sample,) = scene.board.readings.histories["m"].samples
+    assert (dict(sample.values), sample.state_since) == ({}, None)
