@@ -42,6 +42,8 @@ from probes.redact import HIDDEN
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+CLOSES_WITHIN_S = 5.0
+"""How long quitting waits for the disk of the record; a network drive may never answer."""
 QUIET = timedelta(minutes=2)
 """Between two notes that nothing changed: a replay checks that nothing changes there either."""
 RESTORE_WITHIN = timedelta(hours=12)
@@ -194,6 +196,11 @@ class Recording:
         """Note the head as published to `where`; its hash. Waits for the disk. Raises OSError."""
         return self.writer_thread.submit(Draft(Type.ANCHOR, {"where": where})).result().hash
 
+    def leave(self) -> None:
+        """What is left of a record whose disk does not answer: the next session finds it as after a crash."""
+        self._not_closed = f"the record was not closed: its disk has not answered for {CLOSES_WITHIN_S:g} s"
+        log.error("%s", self._not_closed)
+
     def close(self) -> None:
         """Everything to the disk, under the signature, the chain closed, and pushed where it is shared."""
         try:
@@ -249,7 +256,9 @@ async def recording(
         yield made
     finally:
         await end((running,))
-        await in_thread(made.close)
+        closing = asyncio.ensure_future(in_thread(made.close))
+        if not (await asyncio.wait({closing}, timeout=CLOSES_WITHIN_S))[0]:
+            made.leave()
 
 
 def _open(

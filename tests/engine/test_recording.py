@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 from datetime import timedelta
@@ -18,10 +19,11 @@ import pytest
 from support.clock import HandClock
 from support.plans.signing_plan import signing_plan
 from support.sources import NoSource
-from support.waiting import LAST_RESORT_S, turns, until
+from support.waiting import LAST_RESORT_S, at_last, turns, until
 
 from cockpit.decide.events import Change, ObserverGap, PhaseBegan, SignOff
 from cockpit.decide.states import Check, State
+from cockpit.engine import recording as module
 from cockpit.engine.clock import SessionClock
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.recording import Recording, recording
@@ -311,3 +313,29 @@ async def test_a_reading_that_was_altered_on_the_disk_keeps_no_session_from_begi
         if watch.board.readings.histories["identity"].latest is None:
             assert "earlier readings are not restored" in again.trouble
     assert verify_record(kept.folder.path).broken
+
+
+async def test_a_disk_that_does_not_answer_any_more_holds_nobody_up_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a network drive whose server is away; the next session goes on as after a crash."""
+    monkeypatch.setattr(module, "CLOSES_WITHIN_S", 0.05)
+    back, waits = threading.Event(), os.fsync
+    plan, root = signing_plan(tmp_path), tmp_path / "records"
+
+    def fsync(file: int) -> None:
+        back.wait()
+        waits(file)
+
+    async def night() -> Recording:
+        async with recording(plan, SessionClock(), who="ada", root=root) as kept:
+            monkeypatch.setattr(os, "fsync", fsync)
+        return kept
+
+    kept = await at_last(night())
+    assert any("its disk has not answered" in line for line in kept.not_kept)
+    monkeypatch.setattr(os, "fsync", waits)
+    back.set()
+    async with recording(plan, SessionClock(), who="ada", root=root) as again:
+        assert again.resumed
+    assert not verify_record(again.folder.path).broken
