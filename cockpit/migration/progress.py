@@ -202,9 +202,9 @@ class Progress:
             return f"MIGRATION HALTED: {self.halted['code']} {self.halted['detail']}"
         if not self.silent:
             return ""
-        first, more = self.silent[0], len(self.silent) - 1
-        others = f" and {formatting.count(more, 'other')}" if more else ""
-        return f"MIGRATION: worker {first.id}{others} silent for {formatting.duration(timedelta(seconds=round(first.seen_s)))}"
+        first = self.silent[0]
+        for_so_long = formatting.duration(timedelta(seconds=round(first.seen_s)))
+        return f"MIGRATION: {formatting.count(len(self.silent), 'worker')} silent, {first.id} for {for_so_long}"
 
     def count(self, *states: ItemState) -> int:
         """Files in these states, of all tables."""

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cockpit.commands.migrate.confirmation import files_of
 from cockpit.engine.given_text import typed_reason
 from cockpit.engine.ports import Refused
 from cockpit.migration.phase_proposal import PhaseProposal, proposal_from
-from cockpit.migration.states import PhaseName
+from cockpit.migration.progress import Progress, TableProgress
+from cockpit.migration.states import ItemState, PhaseName
 
 SHOWN = PhaseProposal(
     PhaseName.PURGE,
@@ -79,3 +81,13 @@ def test_all_of_it_is_shown_and_the_words_name_the_host(phase: PhaseName) -> Non
 def test_other_words_or_none_and_no_reason_are_refused(typed: str) -> None:
     with pytest.raises(Refused):
         typed_reason(SHOWN.words, typed)
+
+
+def test_what_was_restored_is_shown_as_to_be_copied_again() -> None:
+    tables = [
+        TableProgress(label, 9, 0, 0, 0, {ItemState.PLANNED: 1, ItemState.RESTORED: 3, ItemState.VERIFIED: 5})
+        for label in ("a", "b")
+    ]
+    of = Progress(prepared=True, tables=tuple(tables))
+    assert (files_of(of, PhaseName.COPY), files_of(of, PhaseName.COPY, "a")) == (8, 4)
+    assert (files_of(of, PhaseName.PURGE), files_of(of, PhaseName.RESTORE)) == (10, 10)

@@ -14,13 +14,13 @@ from migration.migration_bench import Bench, quick
 from migration.worker_process import WorkerProcess
 from support.waiting import LAST_RESORT_S, at_last
 
-from cockpit.commands.migrate.migration_text import progress_lines
+from cockpit.commands.migrate.migration_text import progress_line, progress_lines
 from cockpit.migration import runs
 from cockpit.migration.database import connect
 from cockpit.migration.local_workers import LocalWorkers
-from cockpit.migration.progress import Follower
+from cockpit.migration.progress import Follower, Progress, TableProgress, WorkerLine
 from cockpit.migration.silence import NOTED_S, SILENT_S, Silence
-from cockpit.migration.states import PhaseName, Wanted
+from cockpit.migration.states import ItemState, PhaseName, Wanted
 from cockpit.migration.supervisor import Supervisor
 from cockpit.rehearsal.object_store import StoreFault
 
@@ -213,6 +213,18 @@ async def test_a_database_that_answers_one_lane_nothing_keeps_no_run_from_its_en
         os.kill(waiting, signal.SIGCONT)
     assert bench.states() == {"switched": 20}
     bench.proven()
+
+
+def test_of_a_line_that_is_too_narrow_the_end_is_cut_off_and_not_what_is_wrong() -> None:
+    worker = WorkerLine("host-1-ab", "host", "working", 12, 32, "", 100, 2_000_000, 3, 0, 21.0, 90_000_000, 25.0)
+    states = {ItemState.PLANNED: 298_000, ItemState.SWITCHED: 100_000, ItemState.QUARANTINED: 2}
+    table = TableProgress("KnowledgeDocument", 398_002, 100_000, 8_000_000, 2_000_000, states)
+    of = Progress(
+        prepared=True, run=3, active=True, workers=(worker,), tables=(table,), errors=7, eta_least_s=60, eta_s=300
+    )
+    line = progress_line(of, 80)
+    assert len(line) <= 79
+    assert "1 worker SILENT · 2 quarantined, 7 errors" in line
 
 
 def test_each_worker_has_its_own_silence_as_far_as_somebody_looked() -> None:

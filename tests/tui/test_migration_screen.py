@@ -115,14 +115,14 @@ def test_a_silent_worker_is_named_with_its_time_above_what_goes_on_without_it() 
     assert f"SILENT task-0a1b-cd since {since}: its files are taken over" in " ".join(said(of).split())
     assert "SILENT" in "\n".join(said(of).splitlines()[:3])
     assert of.in_flight == worker.in_flight, "of a silent one nobody knows"
-    assert of.alarm == "MIGRATION: worker task-0a1b-cd silent for 25s"
+    assert of.alarm == "MIGRATION: 1 worker silent, task-0a1b-cd for 25s"
     later = replace(silent, seen_s=70.0)
     assert "its leases have lapsed, others take its files" in " ".join(
         said(progress(workers=(later,), lease_s=60.0)).split()
     )
     many = tuple(replace(silent, id=f"task-{n}-cd") for n in range(9))
     assert "; 7 more" in " ".join(said(progress(workers=many, lease_s=60.0)).split())
-    assert progress(workers=many).alarm == "MIGRATION: worker task-0-cd and 8 others silent for 25s"
+    assert progress(workers=many).alarm == "MIGRATION: 9 workers silent, task-0-cd for 25s"
     ended = progress(workers=(silent,), active=False, outcome="done")
     assert ("SILENT" in said(ended), ended.alarm) == (False, "")
     halted = progress(halted={"code": "AccessDenied", "detail": "no", "hint": "allow it"})

@@ -17,8 +17,8 @@ from cockpit.migration.database import Connection, host_and_name
 from cockpit.migration.phase_proposal import PhaseProposal
 from cockpit.migration.preflight import preflight
 from cockpit.migration.preflight_check import Check
-from cockpit.migration.progress import Follower
-from cockpit.migration.states import OPEN, PhaseName
+from cockpit.migration.progress import Follower, Progress
+from cockpit.migration.states import OPEN, ItemState, PhaseName
 from probes.clients.clients import Clients
 from probes.clients.threads import in_thread
 from probes.frozen import frozen
@@ -73,8 +73,7 @@ async def look(
     if refused(checks, options.outside_window):
         raise runs.NotApproved(*check_lines([check for check in checks if check.ok is False]))
     progress = await Follower().poll(connection)
-    tables = [table for table in progress.tables if options.table in ("", table.label)]
-    files = sum(table.states.get(state, 0) for table in tables for state in OPEN[options.phase])
+    files = files_of(progress, options.phase, options.table)
     if options.phase is PhaseName.PURGE and not files:
         raise runs.RunError("no file is verified yet: there is nothing to purge")
     limits = [f"table {options.table}"] if options.table else []
@@ -94,6 +93,13 @@ async def look(
         tuple(check.what if check.what == "off-hours" else f"{check.what}: {check.found}" for check in checks),
         now,
     )
+
+
+def files_of(progress: Progress, phase: PhaseName, table: str = "") -> int:
+    """How many files the ledger has for a phase, of one table or of all; what was restored is copied again."""
+    again = (ItemState.RESTORED,) if phase is PhaseName.COPY else ()
+    tables = [each for each in progress.tables if table in ("", each.label)]
+    return sum(each.states.get(state, 0) for each in tables for state in (*OPEN[phase], *again))
 
 
 async def confirmed(proposal: PhaseProposal, confirm: str) -> str:

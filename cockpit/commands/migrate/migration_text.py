@@ -62,21 +62,21 @@ def eta_text(progress: Progress) -> str:
 
 
 def progress_line(progress: Progress, width: int) -> str:
-    """One line: bar, files, rates, time left, what is in the way."""
+    """One line: bar, what is in the way, files, time left, rates; of a narrow one the end is cut off."""
     share = progress.done / progress.files if progress.files else 0.0
     facts = [progress.held_by] if progress.held_by else []
-    facts += [
-        f"{progress.done:,}/{progress.files:,}",
-        f"{progress.files_per_s:,.0f}/s",
-        f"{size(progress.bytes_per_s)}/s",
-        f"{progress.in_flight} in flight",
-    ]
-    if progress.eta_s is not None:
-        facts.append(eta_text(progress))
     if progress.silent:
         facts.append(f"{formatting.count(len(progress.silent), 'worker')} SILENT")
     if progress.errors or progress.count(ItemState.QUARANTINED):
         facts.append(f"{progress.count(ItemState.QUARANTINED)} quarantined, {progress.errors} errors")
+    facts.append(f"{progress.done:,}/{progress.files:,}")
+    if progress.eta_s is not None:
+        facts.append(eta_text(progress))
+    facts += [
+        f"{progress.files_per_s:,.0f}/s",
+        f"{size(progress.bytes_per_s)}/s",
+        f"{progress.in_flight} in flight",
+    ]
     tail = f" {percent(progress.done, progress.files):>4} " + " · ".join(facts)
     lead = f"{progress.phase} {progress.word.lower()} "
     room = max(5, width - len(lead) - len(tail) - 1)
