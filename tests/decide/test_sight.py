@@ -175,4 +175,4 @@ def test_two_answers_about_one_moment_that_saw_nothing_are_nothing_seen() -> Non
         scene.board.add("m", blind(scene.now, reason))
     assert scene.tick().state("fine") is State.UNKNOWN
     (sample,) = scene.board.readings.histories["m"].samples
-    assert (dict(sample.values), sample.state_since) == ({}, None)
+    assert (dict(sample.values), sample.state_since, sample.observed_at) == ({}, None, scene.now)

@@ -283,6 +283,7 @@ def test_signatures_and_excuses_alone_are_no_go_and_it_says_so() -> None:
     scene.say(SignOff(scene.now, "team", "primary", "on_call", "seen", "d1"))
     scene.board.add("n", blind(scene.now, Reason.LOW_VOLUME))
     assert scene.tick().situation.verdict.reasons == ("nothing that is judged can be seen",)
+    assert [step.what for step in scene.situation.path_to_go] == ["something must be seen"]
 
 
 @pytest.mark.parametrize("line", ["lowx20", "nonex20", "_x20", "deniedx20"])
