@@ -85,7 +85,9 @@ def test_what_a_board_has_come_to_changes_where_something_no_longer_counts_and_n
     assert {written, own} < set(lapses), "and before them where a window no longer goes on"
     alone = Scene(ERRORS, probes=(probe("m"),)).feed("0x3")
     stale = alone.now + own
-    assert alone.board.outcomes(stale) != alone.board.outcomes(stale + STEP / 15), "the probe's own, of which nothing asks"
+    assert alone.board.outcomes(stale) != alone.board.outcomes(stale + STEP / 15), (
+        "the probe's own, of which nothing asks"
+    )
     unread = Board(scene.plan, at(0))
     decide(unread.plan, unread, scene.record, at(0))
     assert unread.outcomes(at(1)) == unread.outcomes(at(9999)), "what was never read has nothing to lapse"
