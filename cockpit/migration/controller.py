@@ -33,6 +33,8 @@ from probes.reading import Unseen
 log = logging.getLogger(__name__)
 POLL_S = 1.0
 AGAIN_S = 3.0
+ANSWERS_WITHIN_S = 10.0
+"""What is shown is of before; for longer it is not shown without saying so."""
 STILL_STATED = (
     ". What was stated is good for an hour: whoever stated it begins it again without new votes, if nothing changed"
 )
@@ -93,11 +95,16 @@ class Controller:
                 try:
                     if connection is None:
                         connection = await connect(self.migration.database, name="cockpit", read_only=True)
-                    self.progress = await follower.poll(connection)
+                    async with asyncio.timeout(ANSWERS_WITHIN_S):
+                        self.progress = await follower.poll(connection)
                     self.trouble = self._died()
                     self._notify()
                 except Unseen as unseen:
                     self.trouble = unseen.unknown.detail
+                except TimeoutError:
+                    self.trouble = f"no answer within {ANSWERS_WITHIN_S:g} s"
+                    await _closed(connection)
+                    connection = None
                 except (*GONE, psycopg.Error) as error:
                     self.trouble = words_of(error)
                     await _closed(connection)

@@ -15,6 +15,7 @@ from support.waiting import until
 from cockpit.engine.tasks import end
 from cockpit.migration.controller import Controller
 from cockpit.migration.database import connect
+from cockpit.migration.progress import Progress
 from cockpit.plan.model import Migration
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 
@@ -58,6 +59,26 @@ async def test_the_terminal_follows_the_ledger_in_such_a_session(postgres_server
             await end((following,))
     assert b"default_transaction_read_only=on" in wire.carried
     assert b"default_transaction_read_only=off" not in wire.carried
+
+
+async def test_a_ledger_that_answers_nothing_is_not_shown_as_if_it_were_of_now(
+    postgres_server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cockpit.migration.controller.ANSWERS_WITHIN_S", 0.3)
+    monkeypatch.setattr("cockpit.migration.controller.POLL_S", 0.05)
+    async with wire_to(postgres_server.port) as wire:
+        dsn = postgres_server.dsn.replace(f":{postgres_server.port}", f":{wire.port}")
+        controller = Controller(Migration(dsn, "bucket", "eu-west-1", ()), "plan.yaml")
+        read: list[Progress] = []
+        controller.on_progress.append(read.append)
+        following = asyncio.create_task(controller.run())
+        try:
+            await until(lambda: read)
+            wire.silent = True
+            await until(lambda: controller.trouble)
+            assert controller.trouble == "no answer within 0.3 s"
+        finally:
+            await end((following,))
 
 
 async def test_the_dry_run_is_one_too(postgres_server: EmbeddedPostgres, tmp_path: Path) -> None:
