@@ -11,7 +11,8 @@ from typing import Literal
 import pytest
 from decide.scene import HERE, START, at, plan
 
-from cockpit.decide.events import MIGRATION, Decision, Entry, GateUsed, Happened, PhaseBegan, Record, Vote
+from cockpit.decide.events import HERE as HERE_MADE
+from cockpit.decide.events import MIGRATION, Decision, Entry, GateUsed, Happened, PhaseBegan, Proof, Record, Vote
 from cockpit.decide.gate import GOOD_FOR, begun_by, missing_before, opening, tag_of
 from cockpit.plan.model import Gate, Phase, Plan, Poll
 
@@ -107,6 +108,17 @@ def test_in_a_plan_without_people_it_is_what_this_cockpit_noted_within_the_hour(
         assert [each.gate for each in found.missing] == ["purge"]
     assert opening(unmanned, Record([began, noted]), "", LINES[:1], START + GOOD_FOR, "").statement is None
     assert opening(unmanned, Record([began, noted]), "", LINES[:1], at(20), "").stands
+
+
+def test_in_a_plan_without_people_no_other_cockpit_states_it() -> None:
+    alone, said = replace(plan(), people=()), Happened(START, MIGRATION, f"decided: so ({LINES[0]})")
+    for proof, stands in (
+        (HERE_MADE, True),
+        (Proof(), False),
+        (Proof(flaw="the session's signature does not hold"), False),
+    ):
+        record = Record([replace(said, proof=proof)])
+        assert opening(alone, record, "", LINES[:1], at(1), "").stands is stands
 
 
 def test_it_is_good_for_an_hour_and_on_its_plan() -> None:
