@@ -40,6 +40,7 @@ from cockpit.engine.watch import Watch
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Person, Phase
+from cockpit.rehearsal.aws.services.sts_iam import Identity
 from cockpit.report.formats.markdown import markdown
 from cockpit.report.load_record import account_of
 from cockpit.tui.app import CockpitApp
@@ -306,6 +307,44 @@ async def test_only_the_newest_proposal_is_done(world: Furnished, tmp_path: Path
         with pytest.raises(Refused, match="outdated or already used"):
             await seat.executor.do(first, "5xx at 12 %")
         assert seat.deployments(API) == seat.before[API]
+
+
+@pytest.mark.parametrize(
+    ("target", "credentials"),
+    [
+        ('{account: "210987654321", region: us-east-1}', "123456789012"),
+        ('{account: "123456789012", region: eu-west-1}', "123456789012"),
+        ("{region: us-east-1}", "210987654321"),
+    ],
+)
+async def test_what_is_of_another_account_or_region_than_plan_or_credentials_is_not_even_proposed(
+    target: str, credentials: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = f"arn:aws:sts::{credentials}:assumed-role/on-call/cockpit"
+    answer = {"UserId": "AROAREHEARSED:cockpit", "Account": credentials, "Arn": arn}
+    monkeypatch.setattr(Identity, "get_caller_identity", lambda _self, _call: answer)
+    world, text = Furnished(), PLAN.replace('{account: "123456789012", region: us-east-1}', target)
+    try:
+        async with opened(world, tmp_path, text=text) as seat:
+            with pytest.raises(Refused, match="Nothing was changed"):
+                await seat.executor.propose(seat.step("back.api"))
+    finally:
+        world.close()
+
+
+async def test_nobody_proposes_who_may_not_decide_and_nothing_while_another_is_under_way(
+    world: Furnished, tmp_path: Path
+) -> None:
+    async with opened(world, tmp_path) as seat:
+        nobody = replace(seat.executor, desk=Desk(seat.watch, seat.executor.desk.keeper, ""))
+        with pytest.raises(Refused, match="identify"):
+            await nobody.propose(seat.step("back.api"))
+        proposal = await seat.executor.propose(seat.step("back.api"))
+        doing = asyncio.ensure_future(seat.executor.do(proposal, "5xx at 12 %"))
+        await until(lambda: seat.executor.busy)
+        with pytest.raises(Refused, match="is under way"):
+            await seat.executor.propose(seat.step("back.worker"))
+        await doing
 
 
 async def test_a_step_done_by_hand_is_done_only_once_its_own_service_is_back(world: Furnished, tmp_path: Path) -> None:

@@ -146,6 +146,18 @@ async def test_another_account_than_the_plans_is_never_accepted(tmp_path: Path) 
             await at.desk.accept_caller(other.name)
 
 
+async def test_what_changes_again_while_it_is_accepted_is_not_accepted(tmp_path: Path) -> None:
+    async with night(tmp_path) as at:
+        at.aws.on["GetCallerIdentity"] = said(caller("admin"))
+        await at.callers.look()
+        typed = at.callers.wanted()
+        at.aws.on["GetCallerIdentity"] = said(caller("root"))
+        await at.callers.look()
+        with pytest.raises(Refused, match="changed again"):
+            at.callers.accept(typed)
+        assert "WRONG ACCOUNT" in at.watch.notice
+
+
 async def test_a_change_taken_back_is_no_longer_told(tmp_path: Path) -> None:
     async with night(tmp_path) as at:
         for role in ("admin", "on-call", "admin"):
