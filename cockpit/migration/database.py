@@ -18,6 +18,8 @@ from probes.redact import one_line
 STATEMENT_MS = 60_000
 ANSWERS_WITHIN_S = 10.0
 """A server that let a connection in answers its first question in this time, or the connection is given up."""
+_NEVER_IDLE = " -c idle_in_transaction_session_timeout=30000"
+"""Of workers: one that is stopped in a transaction gives back what it has locked before the application has waited for long."""
 _REFUSED_OPTIONS = "unsupported startup parameter"
 _BACKEND = statement("backend")
 Connection = psycopg.AsyncConnection[Any]
@@ -79,9 +81,8 @@ async def connect(
     parameters |= {
         # Row-level security that would hide rows is an error, never a shorter answer. Each statement sees what was committed
         # before it began, whatever role or database are set to: with any other level most would fail beside a live application.
-        # One that is stopped in a transaction gives back what it has locked before the application has waited for long.
-        "options": f"{options} -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000 -c row_security=off "
-        "-c default_transaction_isolation=read\\ committed",
+        "options": f"{options} -c lock_timeout=5000 -c row_security=off -c default_transaction_isolation=read\\ committed"
+        + (_NEVER_IDLE if primary else ""),
         "application_name": name,
         "connect_timeout": "5",
         "keepalives_interval": "5",

@@ -60,10 +60,15 @@ class EcsWorkers:
         return ended
 
     async def give_up(self, names: Collection[str], why: str) -> None:
-        """Stop these, and give ECS `why` as the reason."""
+        """Stop these, and give ECS `why` as the reason. One that ECS was asked to stop counts as ended: its host may be gone,
+        and then ECS calls it running for long.
+        """
         for arn in sorted(self._running):
-            if of_task(_short(arn)) in names:
-                await self._stop(arn, f"the task {why}")
+            name = of_task(_short(arn))
+            if name in names and await self._stop(arn, f"the task {why}"):
+                self._ended.append(Ended(f"task {_short(arn)} {why}", worker=name))
+                self.arns.remove(arn)
+                self._running.discard(arn)
 
     async def ended(self, within_s: float) -> bool:
         """Wait until every task has stopped by itself."""
@@ -86,11 +91,14 @@ class EcsWorkers:
             await self._stop(arn, "migration ended")
         self.arns.clear()
 
-    async def _stop(self, arn: str, reason: str) -> None:
+    async def _stop(self, arn: str, reason: str) -> bool:
+        """Whether ECS took it."""
         try:
             await self.clients.aws("ecs", "stop_task", cluster=self.task.cluster, task=arn, reason=reason)
         except Unseen as unseen:
             log.warning("could not stop %s: %s", arn, unseen.unknown.detail)
+            return False
+        return True
 
     async def _described(self) -> Mapping[str, Any]:
         """What ECS says about the tasks; nothing where it does not answer."""

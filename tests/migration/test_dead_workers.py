@@ -220,7 +220,8 @@ async def test_tasks_that_do_not_report_are_stopped_once_they_run_and_one_that_e
         await workers.give_up(silence.too_long(), "was ended")
         [stopped] = [given for name, given in aws.asked if name == "StopTask"]
         assert (stopped["task"], stopped["reason"]) == (TASK, "the task was ended")
-        assert workers.arns == [TASK, waiting, reporting]
+        assert workers.arns == [waiting, reporting], "another is started, however long ECS calls that one running"
+        assert await workers.who_ended() == [Ended("task 0a1b2c3d was ended", worker="task-0a1b2c3d")]
     finally:
         await aws.clients.close()
 

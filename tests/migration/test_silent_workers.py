@@ -183,7 +183,7 @@ async def test_a_worker_that_goes_on_after_its_run_has_ended_changes_no_row(
 
 
 async def test_a_worker_that_is_stopped_in_a_transaction_keeps_no_row_of_the_application_locked(bench: Bench) -> None:
-    opened = await connect(bench.dsn)
+    opened = await connect(bench.dsn, primary=True)  # as a worker does
     try:
         row = await (await opened.execute("SHOW idle_in_transaction_session_timeout")).fetchone()
     finally:
