@@ -159,8 +159,9 @@ async def held_at_its_claim(bench: Bench, phase: PhaseName) -> tuple[int, Worker
     return run, stopped
 
 
-@pytest.mark.parametrize("wanted", [Wanted.DRAIN, Wanted.ABORT])
-@pytest.mark.parametrize("phase", PhaseName)
+@pytest.mark.parametrize(
+    ("phase", "wanted"), [*((phase, Wanted.DRAIN) for phase in PhaseName), (PhaseName.PURGE, Wanted.ABORT)]
+)
 async def test_a_worker_that_goes_on_after_its_run_has_ended_changes_no_row(
     bench: Bench, phase: PhaseName, wanted: runs.Stop
 ) -> None:

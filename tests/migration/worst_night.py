@@ -1,5 +1,5 @@
-"""A copy on the worst of nights: workers and supervisors are killed, the database fails over, credentials rotate, one row in a
-hundred is refused. Every healthy row is moved, every poisoned one quarantined with a reason, nothing is lost, the run ends.
+"""A copy on the worst of nights: workers are killed and stopped, supervisors killed, the database fails over, credentials rotate, one
+row in a hundred is refused. Every healthy row is moved, every poisoned one quarantined with a reason, nothing is lost, the run ends.
 
 `PYTHONPATH=tests python tests/migration/worst_night.py --documents 20000 --seeds 3` prints a line a seed.
 """
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +67,8 @@ class Night:
     audit: Audit = field(default_factory=Audit)
     outcome: str = ""
     supervisors_killed: int = 0
+    stopped: int = 0
+    """Workers that were stopped, and went on once the run had ended."""
     rotations: int = 0
     halts: int = 0
     """How often an operator had to resume the run."""
@@ -82,7 +84,8 @@ class Night:
 
     def __str__(self) -> str:
         hits = (
-            f"{self.supervisors_killed} supervisors killed, {self.rotations} rotations, {self.halts} halts, 1 failover"
+            f"{self.supervisors_killed} supervisors killed, {self.stopped} workers stopped, {self.rotations} rotations, "
+            f"{self.halts} halts, 1 failover"
         )
         rows = f"{self.poisoned} poisoned ({len(self.unexplained)} unexplained), {len(self.left)} healthy rows left"
         return f"{self.audit}; {hits}; {rows}; ended: {self.outcome or 'NEVER'}"
@@ -140,8 +143,7 @@ async def night(servers: Pair, store: StrictStore, issuer: Issuer, documents: in
             known = await reported(dsn, run)
             victims = [each for each in workers_of(dsn, run) if each.pid in known]
             if share < 0.9 and chance.random() < 0.3 and victims:
-                victims[chance.randrange(len(victims))].kill()
-                found.audit.kills += 1
+                hit(victims, chance, found)
             if found.supervisors_killed < SUPERVISORS_KILLED and share > 0.2 * (found.supervisors_killed + 1):
                 supervisor.send_signal(signal.SIGKILL)
                 found.supervisors_killed += 1
@@ -151,9 +153,29 @@ async def night(servers: Pair, store: StrictStore, issuer: Issuer, documents: in
         if supervisor is not None:
             supervisor.kill()
             supervisor.wait()
+        wake(workers_of(dsn, run))
         await until(lambda: not workers_of(dsn, run), "workers of an ended run end")
     judge(dsn, store, found)
     return found
+
+
+def hit(victims: Sequence[psutil.Process], chance: random.Random, found: Night) -> None:
+    """Kill one, or stop it where another goes on."""
+    victim = victims[chance.randrange(len(victims))]
+    with contextlib.suppress(psutil.Error):
+        going_on = [each for each in victims if each.status() != psutil.STATUS_STOPPED]
+        if len(going_on) > 1 and (not found.stopped or chance.random() < 0.3):
+            victim.suspend()
+            found.stopped += 1
+        else:
+            victim.kill()
+            found.audit.kills += 1
+
+
+def wake(stopped: Sequence[psutil.Process]) -> None:
+    for worker in stopped:
+        with contextlib.suppress(psutil.Error):
+            worker.resume()
 
 
 def supervising(dsn: str, run: int, log: Path) -> subprocess.Popen[bytes]:
