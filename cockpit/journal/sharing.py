@@ -234,6 +234,7 @@ class Sync:
 
     def _fetch(self, path: Path, parts: Sequence[Part], agreed: Agreed, unread: dict[Part, StoreUnreachable]) -> None:
         """What is missing here of another writer's chain; `unread` takes what cannot be read."""
+        agreed.held = False
         if not self._candidates(parts, agreed):
             return
         while part := next((each for each in self._candidates(parts, agreed) if each not in unread), None):
@@ -296,7 +297,7 @@ class Sync:
         finally:
             os.close(handle)
         agreed.parts.add(part.name)
-        agreed.upto, agreed.vetted, agreed.held = part.end, vetted, False
+        agreed.upto, agreed.vetted = part.end, vetted
         return True
 
     def _set_aside(self, path: Path, here: bytes, start: int, theirs: bytes) -> None:
