@@ -122,7 +122,8 @@ class RecordSharing:
         noted = self._record.lines_missing
         if self.sync and self._left and noted and noted.unread == self._read_at and self.is_gone_without():
             self.sync.place.settle_here()
-        return holds_unread(self._read_at, self._clock, at_once=self._left or self._never_read)
+        failed = self.sync is not None and bool(self.sync.trouble)
+        return holds_unread(self._read_at, self._clock, at_once=self._left or (self._never_read and failed))
 
     def _note_mark(self, mark: str) -> None:
         """So that the next session on this machine knows the share again, and another one from it."""
