@@ -1,5 +1,6 @@
-"""A copy on the worst of nights: workers are killed and stopped, supervisors killed, the database fails over, credentials rotate, one
-row in a hundred is refused. Every healthy row is moved, every poisoned one quarantined with a reason, nothing is lost, the run ends.
+"""A copy on the worst of nights: workers are killed and stopped, supervisors killed, the database fails over, credentials
+rotate, one row in a hundred is refused. Every healthy row is moved, every poisoned one quarantined with a reason, nothing is
+lost, the run ends.
 
 `PYTHONPATH=tests python tests/migration/worst_night.py --documents 20000 --seeds 3` prints a line a seed.
 """
