@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -119,6 +120,12 @@ def test_a_timestamp_of_another_line_is_broken(folder: RecordFolder, authority: 
     journal.close()
     row = time_of(folder, authority)
     assert [problem.line for problem in row.broken] == [2, 3]
+
+
+def test_so_it_is_where_nobody_knows_the_authority(folder: RecordFolder, authority: TimestampAuthority) -> None:
+    other = replace(stamped(authority, b"of another line"), head=session(folder, authority).head)
+    with pytest.raises(BadTimestamp, match="of another line"):
+        other.time()
 
 
 def test_no_flipped_byte_of_a_token_is_proven_to_another_time(authority: TimestampAuthority) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from cockpit.engine.trusted_plans import wanted_by
+from cockpit.engine.trusted_plans import TrustedPlans, wanted_by
 from cockpit.plan.demands import demands_of, migration_demands, synthetic_demands
 from cockpit.plan.load import PlanError, load_plan, load_text
 from probes.demand import AWS_ALONE
@@ -243,3 +244,12 @@ def test_a_step_that_sends_traffic_the_plan_does_not_name_is_refused() -> None:
     head, _, rest = SYNTHETIC.partition("synthetic:\n")
     with pytest.raises(PlanError, match="this plan names no traffic"):
         load_text(head + rest[rest.index("runbook") :], "p.yaml", environ={})
+
+
+def test_an_address_the_plan_names_may_be_reached_once_it_was_allowed(tmp_path: Path) -> None:
+    file = tmp_path / "plan.yaml"
+    file.write_text("plan: v1\nname: p\nprobes:\n  one: {uses: http.health, with: {url: 'http://169.254.169.254/x'}}\n")
+    plan, trusted = load_plan(file), TrustedPlans(tmp_path / "trusted.json")
+    assert trusted.allowed_addresses(plan) == frozenset()
+    trusted.add(plan, datetime.now(UTC), "a test")
+    assert trusted.allowed_addresses(plan) == {"169.254.169.254"}
