@@ -128,6 +128,12 @@ def test_so_it_is_where_nobody_knows_the_authority(folder: RecordFolder, authori
         other.time()
 
 
+def test_an_answer_about_another_line_is_not_kept(authority: TimestampAuthority) -> None:
+    asked = request(b"another line\n")
+    with pytest.raises(BadTimestamp, match="of another line"):
+        answered(asked, b"the line\n", authority.reply(asked.as_bytes()), "tsa.test")
+
+
 def test_no_flipped_byte_of_a_token_is_proven_to_another_time(authority: TimestampAuthority) -> None:
     line = b"a line\n"
     stamp, roots = stamped(authority, line), read_roots(authority.ca)
