@@ -102,6 +102,16 @@ def test_nor_does_what_is_of_another_line_key_or_log() -> None:
         entry.time(LogKey.read(other.pem), key.public)
 
 
+def test_nor_does_what_a_log_took_in_without_looking() -> None:
+    log, key = TransparencyLog(), EntryKey()
+    asked, other = key.proposed(HEAD), key.proposed(hash_of(b"another line\n"))
+    asked["spec"]["signature"]["content"] = other["spec"]["signature"]["content"]
+    log.leaves.append(json.dumps(asked).encode())
+    entry = LogEntry.answered(HEAD, json.dumps({"taken in": log.entry(0)}).encode(), "log.test")
+    with pytest.raises(BadLogEntry, match="not of the line"):
+        entry.time(LogKey.read(log.pem), key.public)
+
+
 @pytest.mark.parametrize("answer", [b"", b"[]", b"{}", b'{"a": 1}', b'{"a": {"body": 1}}', b"[" * 100_000])
 def test_an_answer_that_is_none_is_refused(answer: bytes) -> None:
     with pytest.raises(BadLogEntry):
