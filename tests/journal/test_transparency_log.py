@@ -107,7 +107,7 @@ def test_nor_does_what_a_log_took_in_without_looking() -> None:
     asked, other = key.proposed(HEAD), key.proposed(hash_of(b"another line\n"))
     asked["spec"]["signature"]["content"] = other["spec"]["signature"]["content"]
     log.leaves.append(json.dumps(asked).encode())
-    entry = LogEntry.answered(HEAD, json.dumps({"taken in": log.entry(0)}).encode(), "log.test")
+    entry = LogEntry.answered(HEAD, json.dumps({"taken in": log.entry(len(log.leaves) - 1)}).encode(), "log.test")
     with pytest.raises(BadLogEntry, match="not of the line"):
         entry.time(LogKey.read(log.pem), key.public)
 
