@@ -69,6 +69,8 @@ class Outcome:
     unknown: Unknown | None = None
     path: str = ""
     """The path that could not be read, where one is to blame."""
+    unread: tuple[tuple[str, Unknown], ...] = ()
+    """Every path that could not be read, and why."""
 
 
 TRUE, FALSE = Outcome(truth=True), Outcome(truth=False)
@@ -156,8 +158,9 @@ class Condition:
     def _blame(
         self, context: Mapping[str, Mapping[str, Value]], unknown: Mapping[str, Unknown], error: Exception
     ) -> Outcome:
-        """Which path is to blame. One that cannot heal by itself first: it must not hide behind a passing trouble."""
-        blamed = []
+        """Which path is to blame. One that cannot heal by itself first: it must not hide behind a passing trouble; and want of
+        traffic last, which excuses nothing that cannot be read for another reason."""
+        unread = []
         for probe, name in self.paths:
             path = f"{probe}.{name}"
             if probe not in context:
@@ -166,10 +169,11 @@ class Condition:
                 fallback = Unknown(Reason.NO_DATA, f"{probe} answered without {name}")
             else:
                 continue
-            blamed.append(Outcome(None, unknown.get(path) or unknown.get(probe) or fallback, path))
-        if not blamed:
+            unread.append((path, unknown.get(path) or unknown.get(probe) or fallback))
+        if not unread:
             return Outcome(None, Unknown(Reason.ERROR, f"the condition could not be evaluated: {error}"))
-        return next((one for one in blamed if one.unknown and not one.unknown.transient), blamed[0])
+        path, why = min(unread, key=lambda each: (each[1].reason.traits.is_no_traffic, each[1].transient))
+        return Outcome(None, why, path, tuple(unread))
 
     def check(self, fields: Mapping[str, tuple[Field, ...]]) -> list[ConditionError]:
         """Every problem of using it with these probes: unknown probe or field, wrong types, not a bool."""

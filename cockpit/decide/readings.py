@@ -278,11 +278,14 @@ class Readings:
         return values, unknown
 
     def tolerated(self, outcome: Outcome, error_limit: int) -> bool:
-        """Whether an unknown may still pass by itself: transient, and fewer failures in a row than the limit."""
-        if outcome.unknown is None or not outcome.unknown.transient or "." not in outcome.path:
-            return False
-        probe, _, name = outcome.path.partition(".")
-        return self.histories[probe].failures(name) < error_limit
+        """Whether all that is unknown may still pass by itself: transient, and each failing for less than the limit in a row."""
+        return bool(outcome.unread) and all(
+            why.transient and self._failures(path) < error_limit for path, why in outcome.unread
+        )
+
+    def _failures(self, path: str) -> int:
+        probe, _, name = path.partition(".")
+        return self.histories[probe].failures(name)
 
     def series(self, probe: str, name: str) -> Sequence[tuple[datetime, float | None]]:
         """Numeric history of a field by data time; None where it was not known. Extended, not rebuilt, at each call."""

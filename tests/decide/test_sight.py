@@ -176,3 +176,16 @@ def test_two_answers_about_one_moment_that_saw_nothing_are_nothing_seen() -> Non
     assert scene.tick().state("fine") is State.UNKNOWN
     (sample,) = scene.board.readings.histories["m"].samples
     assert (dict(sample.values), sample.state_since, sample.observed_at) == ({}, None, scene.now)
+
+
+def test_a_failure_that_may_pass_hides_none_beside_it_that_has_gone_on_for_too_long() -> None:
+    either = trigger("either", "m.rate > 0.05 || n.rate > 0.05", stale_after=600, gap_tolerance=600)
+    scene = Scene(success("fine", "k.ok"), either, probes=tuple(map(probe, "mnk")))
+    seen = []
+    for m, n in [("up", "up")] * 6 + [("up", "throttled")] * 4 + [("timeout", "throttled")] * 2:
+        scene.now += STEP
+        for name, poll in (("m", m), ("n", n), ("k", "up")):
+            why = {"timeout": Reason.TIMEOUT, "throttled": Reason.THROTTLED}.get(poll)
+            scene.board.add(name, blind(scene.now, why) if why else reading(scene.now))
+        seen.append(scene.tick().state("either"))
+    assert seen == [State.CLEAR] * 9 + [State.UNKNOWN] * 3

@@ -286,6 +286,19 @@ def test_signatures_and_excuses_alone_are_no_go_and_it_says_so() -> None:
     assert [step.what for step in scene.situation.path_to_go] == ["something must be seen"]
 
 
+def test_what_has_no_traffic_excuses_nothing_that_cannot_be_read_beside_it() -> None:
+    both = trigger("both", "n.rate > 0.05 && m.rate > 0.05")
+    for reason, word in ((None, Word.GO), (Reason.TIMEOUT, Word.HOLD), (Reason.ACCESS_DENIED, Word.HOLD)):
+        scene = before_deployment(CALM[0], both, items=(item("infra", "k.ok"),), probes=tuple(map(probe, "mnk")))
+        for _ in range(9):
+            scene.now += STEP
+            scene.board.add("n", blind(scene.now, Reason.LOW_VOLUME))
+            scene.board.add("m", blind(scene.now, reason or Reason.LOW_VOLUME))
+            scene.give("k")
+        assert scene.word is word
+        assert scene.reason("both") is (reason or Reason.LOW_VOLUME)
+
+
 @pytest.mark.parametrize("line", ["lowx20", "nonex20", "_x20", "deniedx20"])
 def test_before_deployment_too_nothing_seen_is_never_go(line: str) -> None:
     scene = before_deployment(*CALM, gates=(gate(required=0),)).feed(line)
