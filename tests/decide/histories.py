@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -118,7 +118,7 @@ DAYS = st.lists(SPELLS, min_size=1, max_size=4).map(
     lambda spells: [(BEST, BEST)] * 10 + [(m, n) for m, n, steps in spells for _ in range(steps)] + [(BEST, BEST)] * 10
 )
 """What the polls of m and n say, step by step: spells of one kind between calm ones."""
-PERIODS = st.sampled_from([0, 0, 0, 30])
+PERIODS = st.sampled_from([0, 0, 30, 30])
 """Of the metric that m reads, in seconds; 0 for a live call."""
 
 
@@ -288,6 +288,8 @@ class Watching:
         self.situation = decide(made, self.board, self.record, START)
         self._period = int(made.probes["m"].period.total_seconds())
         self._open = list(deeds.answers)
+        self._period_before: Reading | None = None
+        """What the metric last answered: its store answers with the period before too, corrected to what it is by then."""
 
     def copy(self) -> Watching:
         """One that has seen the same, and goes on by itself."""
@@ -310,7 +312,7 @@ class Watching:
         for name, poll in zip("mn", polls, strict=True):
             answer = reading_of(poll, step, name, self._period)
             if answer is not None:
-                board.add(name, answer)
+                board.add(name, self._with_the_period_before(answer) if name == "m" and self._period else answer)
         record.extend(entry for when, entry in deeds.entries if when == step)
         for due in [each for each in self._open if each.step <= step]:
             if said := list(due.said(self.situation)):
@@ -320,6 +322,14 @@ class Watching:
         if self.settled and found:
             assert not list(changes(self.situation, decide(self.plan, board, record, now))), "it settles in its passes"
         return self.situation
+
+    def _with_the_period_before(self, answer: Reading) -> Reading:
+        before = self._period_before
+        if answer.values:
+            self._period_before = answer
+        if before is None or not answer.values or before.data_at >= answer.data_at:
+            return answer
+        return replace(answer, earlier=(replace(before, values=answer.values, observed_at=answer.observed_at),))
 
 
 def ticks(
