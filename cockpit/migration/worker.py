@@ -110,6 +110,7 @@ class Worker:
         ledger = Ledger(run.settings, run.id, self.id)
         throttle = Throttle(most=min(run.concurrency, run.settings.limits.concurrency))
         work = self._work = Work(run.settings, run.id, self.id, store, ledger, throttle, resumed=run.resumed)
+        work.limited = run.allowance is not None
         self._phase, self._began = run.phase, run.started_at
         phase = _PHASES[run.phase](work)
         lanes = [asyncio.create_task(self._lane(phase), name=f"lane {n}") for n in range(work.lanes)]

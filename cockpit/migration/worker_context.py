@@ -85,6 +85,8 @@ class Work:
     renewed: float = field(default_factory=time.monotonic)
     resumed: int = 0
     """How often the run has been resumed, as last heard."""
+    limited: bool = False
+    """Whether the run may begin so many files and no more."""
     stopping: bool = False
     halvings: int = 0
     """How often a batch was halved because it took too long."""

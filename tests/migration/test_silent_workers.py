@@ -17,6 +17,7 @@ from support.waiting import LAST_RESORT_S, at_last
 from cockpit.commands.migrate.migration_text import progress_line, progress_lines
 from cockpit.migration import runs
 from cockpit.migration.database import connect
+from cockpit.migration.ledger import Ledger
 from cockpit.migration.local_workers import LocalWorkers
 from cockpit.migration.progress import Follower, Progress, TableProgress, WorkerLine
 from cockpit.migration.silence import NOTED_S, SILENT_S, Silence
@@ -181,6 +182,32 @@ async def test_a_worker_that_goes_on_after_its_run_has_ended_changes_no_row(
     assert bench.sql("SELECT count(*) FROM cutover.chunk") == [(0,)]
     assert (await bench.phase(phase)) == "done"
     bench.proven()
+
+
+async def test_nothing_is_claimed_of_a_run_that_has_ended(bench: Bench) -> None:
+    bench.insert(1)
+    run = await bench.begin(PhaseName.COPY)
+    bench.work(run)
+    assert await bench.finish(run) == "done"
+    bench.insert(1, id_="came-since")
+    await runs.enlist_all(bench.connection, bench.settings)
+    woken = Ledger(bench.settings, run, "woken")
+    assert await woken.claim_to_copy(bench.connection, 8, 10_000) == []
+    assert await woken.claim_to_check(bench.connection, [ItemState.SWITCHED], 8, 10_000) == []
+
+
+async def test_a_limited_run_is_not_at_its_limit_while_the_claim_of_its_last_files_is_being_made(bench: Bench) -> None:
+    bench.insert(6)
+    run = await bench.begin(PhaseName.COPY, limit=2)
+    bench.sql(HOLD_CLAIMS)
+    with psycopg.connect(bench.dsn) as holding:
+        holding.execute("SELECT pg_advisory_lock(14)")
+        bench.work(run)
+        await bench.until(lambda: bench.sql(WAITING))
+        assert await runs.finish_if_done(bench.connection, await runs.load(bench.connection, run)) == ""
+    bench.sql("DROP FUNCTION watch.hold CASCADE")
+    assert await bench.finish(run) == "limit reached"
+    assert bench.states() == {"switched": 2, "planned": 4}
 
 
 async def test_a_worker_that_is_stopped_in_a_transaction_keeps_no_row_of_the_application_locked(bench: Bench) -> None:

@@ -50,10 +50,15 @@ class Copy:
         """As many as are allowed now (a pilot copies so many and no more)."""
         ledger = self.work.ledger
         asked, size = self.work.batch()
-        asked = await ledger.allow(connection, 1 if alone else asked)
-        claims = await ledger.claim_to_copy(connection, asked, size, alone=alone) if asked else []
-        if asked > len(claims):
-            await ledger.give_back(connection, asked - len(claims))
+        if not self.work.limited:
+            return await ledger.claim_to_copy(connection, asked, size, alone=alone)
+        async with (
+            connection.transaction()
+        ):  # a run whose files are all allowed is at its end once none of them is leased
+            asked = await ledger.allow(connection, 1 if alone else asked)
+            claims = await ledger.claim_to_copy(connection, asked, size, alone=alone) if asked else []
+            if asked > len(claims):
+                await ledger.give_back(connection, asked - len(claims))
         return claims
 
     async def _copy(self, connection: Connection, source: Source, claims: Sequence[Claim]) -> None:

@@ -3,7 +3,7 @@
 -- part: may_begin
 -- New files begin only while the run is wanted, nothing holds or halts it and its guards were judged within their lease; it is read
 -- without a lock, so a pause that commits a moment later stops the next claims and not those being made.
-EXISTS (SELECT FROM cutover.run r WHERE r.id = %(run)s AND r.wanted = 'run' AND r.halted IS NULL
+EXISTS (SELECT FROM cutover.run r WHERE r.id = %(run)s AND r.ended_at IS NULL AND r.wanted = 'run' AND r.halted IS NULL
     AND r.held_since IS NULL AND (NOT r.guarded OR r.guard_until > clock_timestamp()))
 
 -- part: resumed
