@@ -77,7 +77,7 @@ def is_holding(note: LinesMissing) -> bool:
 def note_text(note: LinesMissing) -> str:
     """What a note says."""
     found = Withheld(note.of, (), note.unread).sentences
-    return "; ".join(found) or "no lines of others are missing any more"
+    return "; ".join(found) or "what the shared record announces of others is here"
 
 
 def withheld(record: Record, counts: Callable[[Decision], bool]) -> Withheld:

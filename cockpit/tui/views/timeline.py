@@ -128,7 +128,7 @@ def _event(entry: _Event) -> Change:
             )
         case LinesMissing():
             return Change(
-                entry.at, "shared record", "", "LINES MISSING" if is_holding(entry) else "WHOLE", note_text(entry)
+                entry.at, "shared record", "", "LINES MISSING" if is_holding(entry) else "READ", note_text(entry)
             )
         case StepMeasured():
             return Change(entry.at, entry.subject, "", "MEASURED", measured(entry))
