@@ -165,7 +165,7 @@ def hit(victims: Sequence[psutil.Process], chance: random.Random, found: Night) 
     victim = victims[chance.randrange(len(victims))]
     with contextlib.suppress(psutil.Error):
         going_on = [each for each in victims if each.status() != psutil.STATUS_STOPPED]
-        if len(going_on) > 1 and (not found.stopped or chance.random() < 0.3):
+        if len(going_on) > 1 and found.audit.kills and (not found.stopped or chance.random() < 0.3):
             victim.suspend()
             found.stopped += 1
         else:
