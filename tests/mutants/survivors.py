@@ -1,7 +1,8 @@
 """What `make mutants` found: small changes of the pure core that its tests do not see.
 
-A survivor is excused by an entry of `justified.txt`: the function, the changed lines, and why no test could tell. Exits 1 when
-more than one in twenty is left. Of a sample, the share of all changes is told between two bounds.
+A survivor that the type checker refuses is seen by `make check`. Another is excused by an entry of `justified.txt`: the function,
+the changed lines, and why no test could tell. Exits 1 when more than one in twenty is left. Of a sample, the share of all changes
+is told between two bounds.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from mutants.make_changes import MUTANTS
+from mutants.refused_types import refused
 from mutants.try_changes import FOR_EVER, KILLED, tried
 
 JUSTIFIED = Path(__file__).with_name("justified.txt")
@@ -28,8 +30,9 @@ def main(wanted: str, sample: int = 0, seed: int = 1) -> int:
     excused = entries(JUSTIFIED.read_text(encoding="utf-8"))
     left = []
     given = {name: key(name) for name in survivors}
+    no_type = refused(name for name, change in given.items() if change not in excused)
     for name, change in given.items():
-        if change not in excused:
+        if change not in excused and name not in no_type:
             left.append(name)
             print("\n".join(change), end="\n\n")
     of_these = {name.rpartition("__mutmut_")[0] for name in found}
@@ -37,7 +40,8 @@ def main(wanted: str, sample: int = 0, seed: int = 1) -> int:
         if unused[0] in of_these and not sample:
             print(f"no longer survives: {' '.join(unused)}")
     share = len(left) / len(found) if found else 1.0
-    print(f"{len(found)} changes: {dict(Counter(found.values()))}; {len(survivors) - len(left)} excused")
+    excuses = len(survivors) - len(left) - len(no_type)
+    print(f"{len(found)} changes: {dict(Counter(found.values()))}; {len(no_type)} refused by mypy, {excuses} excused")
     print(f"{len(left)} survive without a reason: {share:.1%} (at most {MOST_LEFT:.0%})")
     if sample:
         low, high = interval(len(left), len(found))
