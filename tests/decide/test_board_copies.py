@@ -77,6 +77,7 @@ def test_what_a_board_has_come_to_changes_where_something_no_longer_counts_and_n
     lapses = []
     while (moment := board.next_lapse(now)) is not None:
         lapses.append(moment - scene.now)
+        assert board.next_lapse(moment) == moment, "what lapses after this very moment has not lapsed yet"
         assert board.outcomes(moment) == board.outcomes(now)
         now = moment + STEP / 15
         assert board.outcomes(now) != board.outcomes(moment)
@@ -91,6 +92,17 @@ def test_what_a_board_has_come_to_changes_where_something_no_longer_counts_and_n
     unread = Board(scene.plan, at(0))
     decide(unread.plan, unread, scene.record, at(0))
     assert unread.outcomes(at(1)) == unread.outcomes(at(9999)), "what was never read has nothing to lapse"
+
+
+def test_what_is_kept_after_older_samples_were_forgotten_goes_on_from_the_last_of_them() -> None:
+    scenes = [Scene(ERRORS, probes=(probe("m"),)).feed("0 0.2x3") for _ in range(2)]
+    scenes[0].board._evaluators["errors"].forget_before(scenes[0].now - STEP)
+    for scene in scenes:
+        assert scene.state("errors") is State.TRIPPED
+        corrected = reading(scene.now + STEP / 15, {"rate": 0.0}, data_at=scene.now - STEP)
+        scene.board.add("m", corrected)
+        scene.now = corrected.observed_at
+        assert scene.tick().state("errors") is State.PENDING
 
 
 def test_what_is_not_seen_trips_at_a_moment_that_a_sleep_before_it_puts_off() -> None:

@@ -237,6 +237,11 @@ def test_a_gate_holds_before_the_deployment_and_not_after() -> None:
     assert scene.begin(Phase.POST_DEPLOY).feed("0x9").word is Word.GO
 
 
+def test_what_was_signed_before_anything_was_decided_passes_since_then() -> None:
+    record = Record([SignOff(at(-60), "vpn", "primary", "on_call", "seen", "d1")])
+    assert Scene(*CALM, items=(SIGNED_ITEM,), record=record).item("vpn").ok_since == at(-60)
+
+
 # -- the record ------------------------------------------------------------------------------------------------------
 
 

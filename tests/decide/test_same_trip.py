@@ -205,6 +205,13 @@ def test_an_answered_trip_for_not_being_seen_never_calls_again_however_late_its_
     assert called or scene.word is Word.HOLD
 
 
+def test_a_lateness_measured_once_it_is_seen_again_moves_no_trip_that_was_answered() -> None:
+    scene = dismissed(dark(begun((60, 0.0)), (60, 0.0)))
+    now = (scene.now - at(0)).total_seconds()
+    assert answered(scene, (60, 0.0), (now, 0.0), late=90).word is Word.HOLD
+    assert scene.state("dark") is not State.TRIPPED
+
+
 def test_what_is_not_seen_again_after_it_was_seen_is_another_trip() -> None:
     scene = dismissed(dark(begun((60, 0.0)), (60, 0.0)))
     now = (scene.now - at(0)).total_seconds()

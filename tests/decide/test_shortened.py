@@ -88,14 +88,14 @@ def test_the_newest_waiver_of_a_line_is_known_as_it_lasts() -> None:
 def test_without_a_plan_what_is_sound_counts_and_what_holds_back_counts_although_it_came_late() -> None:
     late, broken = Proof(late="it came late"), Proof(flaw="its line was changed")
     signed = SignOff(at(1), "vpn", "ann", "on_call", "seen", "d1")
-    go, no = (Vote(at(2), "go", "ann", "on_call", choice, proof=late) for choice in ("go", "no-go"))
+    go, no, hold = (Vote(at(2), "go", "ann", "on_call", choice, proof=late) for choice in ("go", "no-go", "hold"))
     forged = Vote(at(3), "go", "bob", "on_call", "no-go", proof=broken)
     turned = Change(at(4), "verdict", "HOLD", "GO")
-    record = Record([signed, signed, go, no, forged, turned])
+    record = Record([signed, signed, go, no, hold, forged, turned])
     counts = unruled(record)
     assert counts.all(SignOff) == [signed]
     assert counts.latest(SignOff, "vpn") is signed
-    assert counts.all(Vote) == [no]
+    assert counts.all(Vote) == [no, hold]
     assert sorted(each.why for each in counts.left_out) == [
         "it came late", "it is a copy of an earlier one", "its line was changed",
     ]  # fmt: skip

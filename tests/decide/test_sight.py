@@ -169,6 +169,22 @@ def test_the_history_of_a_field_is_right_after_older_data_and_a_correction_came_
     assert [rate for _, rate in scene.board.readings.series("m", "rate")] == [0.1, 0.5, 0.4]
 
 
+def test_the_history_of_a_field_is_right_after_older_data_came_and_as_much_was_forgotten() -> None:
+    readings = Scene(*CALM).feed("0.1 _ 0.3").board.readings
+    assert [rate for _, rate in readings.series("m", "rate")] == [0.1, 0.3]
+    readings.add("m", reading(at(46), {"rate": 0.2}, data_at=at(30)))
+    readings.forget_before(at(16))
+    assert [rate for _, rate in readings.series("m", "rate")] == [0.2, 0.3]
+
+
+def test_the_same_answer_about_one_moment_is_kept_once_however_often_it_comes() -> None:
+    readings = Scene(*CALM).board.readings
+    for asked in range(60, 120):
+        readings.add("m", reading(at(asked), {"rate": 0.1}, data_at=at(60)))
+    (kept,) = readings.histories["m"].answers[at(60)]
+    assert len(kept.times) == 60
+
+
 def test_two_answers_about_one_moment_that_saw_nothing_are_nothing_seen() -> None:
     scene = Scene(*CALM)
     for reason in (Reason.TIMEOUT, Reason.ACCESS_DENIED):
