@@ -11,6 +11,14 @@ MOST = 1_000_000
 """Bytes of what people write by hand."""
 
 
+def looked_at(path: Path) -> os.stat_result | None:
+    """What is there, by one look: whoever looks twice may find it gone in between. None where nothing is. Raises OSError."""
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def read_ordinary(path: Path, most: int = MOST) -> bytes:
     """What a file holds. Raises OSError, for what is no file or is larger, too."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 from cockpit.journal.entry import Type
 from cockpit.journal.writer import Draft
+from cockpit.ordinary_file import looked_at
 from probes.frozen import frozen
 
 KIND = "readings"
@@ -89,9 +91,13 @@ def read_only(path: Path) -> sqlite3.Connection:
 
 
 def not_ordinary(path: Path) -> Path | None:
-    """Of the files that SQLite opens for a database, the first that is there and is none to open: it might wait forever."""
+    """Of the files that SQLite opens for a database, the first that is there and is none to open: it might wait forever.
+
+    All but the first go away when a session ends, at any moment. Raises OSError.
+    """
     beside = (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal")))
-    return next((each for each in beside if each.exists() and not each.is_file()), None)
+    there = ((each, looked_at(each)) for each in beside)
+    return next((each for each, found in there if found is not None and not stat.S_ISREG(found.st_mode)), None)
 
 
 def version(database: sqlite3.Connection) -> int:

@@ -13,6 +13,7 @@ from cockpit.conditions.condition import Comparison
 from cockpit.decide.explanation import field_of
 from cockpit.journal.reading_segments import whole_file
 from cockpit.journal.readings import read
+from cockpit.ordinary_file import looked_at
 from cockpit.plan.model import Criterion, Plan
 from cockpit.report.model import Measure, Point, Readings
 from probes.reading import Reading
@@ -41,8 +42,8 @@ def measured(path: Path, plan: Plan, criteria: Iterable[Criterion]) -> tuple[Map
 
 def _file_digest(path: Path) -> str:
     """SHA-256 of the file; empty while part of it lies in the log beside it."""
-    log = path.with_name(path.name + "-wal")
-    if log.exists() and log.stat().st_size:
+    log = looked_at(path.with_name(path.name + "-wal"))
+    if log is not None and log.st_size:
         return ""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

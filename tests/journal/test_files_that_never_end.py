@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import tracemalloc
 from collections.abc import Callable
 from contextlib import closing
@@ -14,7 +15,7 @@ from support.records.short_record import START, change, make_folder, open_journa
 
 from cockpit.journal.entry import MAX_BYTES
 from cockpit.journal.findings import INTACT
-from cockpit.journal.reading_segments import whole_file
+from cockpit.journal.reading_segments import not_ordinary, whole_file
 from cockpit.journal.readings import ReadingStore
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.verify import verify_record
@@ -85,3 +86,22 @@ def test_a_last_line_without_an_end_is_never_in_memory(folder: RecordFolder) -> 
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 10 * MAX_BYTES
+
+
+def test_what_goes_away_while_it_is_looked_at_is_nothing_odd(tmp_path: Path) -> None:
+    """The log of another session beside the readings: SQLite takes it away with the last of them."""
+    path, ends = tmp_path / "readings.sqlite", threading.Event()
+    path.touch()
+
+    def another_session() -> None:
+        log = path.with_name(f"{path.name}-wal")
+        while not ends.is_set():
+            log.touch()
+            log.unlink()
+
+    other = threading.Thread(target=another_session)
+    other.start()
+    found = {not_ordinary(path) for _ in range(5_000)}
+    ends.set()
+    other.join()
+    assert found == {None}

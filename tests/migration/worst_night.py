@@ -143,7 +143,9 @@ async def night(servers: Pair, store: StrictStore, issuer: Issuer, documents: in
                 issuer.expire()
             known = await reported(dsn, run)
             victims = [each for each in workers_of(dsn, run) if each.pid in known]
-            if victims and share < 0.9 and (not found.audit.kills or chance.random() < 0.3):  # one at least, however fast it goes
+            if (
+                victims and share < 0.9 and (not found.audit.kills or chance.random() < 0.3)
+            ):  # one at least, however fast it goes
                 hit(victims, chance, found)
             if found.supervisors_killed < SUPERVISORS_KILLED and share > 0.2 * (found.supervisors_killed + 1):
                 supervisor.send_signal(signal.SIGKILL)
