@@ -45,15 +45,15 @@ BATCH = 500
 PAUSE_S = 0.25
 """How long a reading may wait for others to share its transaction."""
 MOST_WAITING = 100_000
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS readings (
-  id INTEGER PRIMARY KEY, probe TEXT NOT NULL, observed_us INTEGER NOT NULL, data_us INTEGER NOT NULL,
-  taken_us INTEGER NOT NULL, reading TEXT NOT NULL, writer TEXT NOT NULL DEFAULT ''
-) STRICT;
-CREATE TABLE IF NOT EXISTS named (id TEXT NOT NULL) STRICT;
-CREATE INDEX IF NOT EXISTS readings_by_probe ON readings (probe, data_us);
-PRAGMA user_version = 2;
-"""
+_LAYOUT = (
+    """CREATE TABLE IF NOT EXISTS readings (
+      id INTEGER PRIMARY KEY, probe TEXT NOT NULL, observed_us INTEGER NOT NULL, data_us INTEGER NOT NULL,
+      taken_us INTEGER NOT NULL, reading TEXT NOT NULL, writer TEXT NOT NULL DEFAULT ''
+    ) STRICT""",
+    "CREATE TABLE IF NOT EXISTS named (id TEXT NOT NULL) STRICT",
+    "CREATE INDEX IF NOT EXISTS readings_by_probe ON readings (probe, data_us)",
+    "PRAGMA user_version = 2",
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Row = tuple[str, Reading, datetime]
 _Job = _Row | threading.Event | None
@@ -91,13 +91,7 @@ class ReadingStore:
         self._open = True
         self._database = _connect(path)
         try:
-            if version(self._database) == WITHOUT_WRITER:
-                self._database.execute("ALTER TABLE readings ADD COLUMN writer TEXT NOT NULL DEFAULT ''")
-            self._database.executescript(_SCHEMA)
-            with self._database:
-                self._database.execute(
-                    "INSERT INTO named SELECT ? WHERE NOT EXISTS (SELECT 1 FROM named)", (uuid4().hex,)
-                )
+            _lay_out(self._database)
             self._found = whole_file(path)
         except (sqlite3.Error, ValueError):
             self._database.close()
@@ -267,6 +261,17 @@ def _connect(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _lay_out(database: sqlite3.Connection) -> None:
+    """All of it or nothing: whoever looks meanwhile, or after a crash, sees a file with its name, or an empty one."""
+    with database:
+        database.execute("BEGIN IMMEDIATE")
+        if version(database) == WITHOUT_WRITER:
+            database.execute("ALTER TABLE readings ADD COLUMN writer TEXT NOT NULL DEFAULT ''")
+        for statement in _LAYOUT:
+            database.execute(statement)
+        database.execute("INSERT INTO named SELECT ? WHERE NOT EXISTS (SELECT 1 FROM named)", (uuid4().hex,))
 
 
 _MICRO = timedelta(microseconds=1)

@@ -143,6 +143,8 @@ def _check_file(
     path: Path, database: sqlite3.Connection, spoken: Sequence[_Spoken], writers: set[str], found: Findings
 ) -> None:
     parts = set(database.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"))
+    if not parts and not spoken:
+        return  # a session that has just begun, or died as it did
     if parts != _PARTS:
         odd = ", ".join(sorted(f"{kind} {name}" for kind, name in parts ^ _PARTS))
         found.broken.append(Problem(path, 0, f"is not laid out as a session lays it out: {odd[:200]}"))

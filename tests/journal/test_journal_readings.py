@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from support.records.short_record import START
 
 from cockpit.journal.reading_segments import whole_file
 from cockpit.journal.readings import ReadingStore, digest_of, read, taken
+from cockpit.journal.verify_readings import check_readings
 from probes.reading import Bounds, Evidence, Reading, Reason, Unknown
 
 TIMES = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
@@ -226,3 +228,21 @@ def test_a_time_that_is_a_value_may_be_the_last_there_is(tmp_path: Path) -> None
     store.put("certificate", never)
     store.close()
     assert [each.reading for each in taken(tmp_path / "readings.sqlite")] == [never]
+
+
+def test_a_file_that_is_being_begun_is_not_broken(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.sqlite" for number in range(20)]
+    begun = threading.Event()
+
+    def sessions_begin() -> None:
+        for path in paths:
+            ReadingStore(path).close()
+        begun.set()
+
+    beginning = threading.Thread(target=sessions_begin)
+    beginning.start()
+    found = []
+    while not begun.is_set():
+        found += [problem for path in paths for problem in check_readings(path, []).broken]
+    beginning.join()
+    assert found == []
