@@ -128,6 +128,14 @@ class Evaluator:
             return False
         return reached.state.meaning.done and reached.data_at >= self.ends
 
+    def _ended_before(self, sample: Sample, reached: MachineState | None) -> bool:
+        """Whether its time was over before a sample was known. What comes late of the time before the end moves no end that was
+        known already: what was known sooner still counts.
+        """
+        if reached is None or not self._past(reached):
+            return False
+        return reached.ok_since is None or sample.observed_at >= reached.ok_since
+
     # -- taking in ---------------------------------------------------------------------------------------------------
 
     def rebuild(self, readings: Readings) -> None:
@@ -201,7 +209,7 @@ class Evaluator:
         for index in range(first, len(self.times)):
             sample = self.samples[index]
             failing, old = self._goes_on(readings, self.times[index], failing)
-            if sample is not None and not self._past(reached):
+            if sample is not None and not self._ended_before(sample, reached):
                 before, limits = reached, self.limits
                 if old and sample.pre_existing is None:
                     sample = replace(sample, pre_existing=self.origin)

@@ -79,3 +79,17 @@ def test_a_good_sample_that_comes_late_counts_for_its_own_time() -> None:
         each.tick()
     assert there.state("canary") is late.state("canary") is State.CLEAR
     assert is_past(late, "canary")
+
+
+def test_what_comes_late_of_the_time_before_an_end_that_is_known_does_not_put_it_off() -> None:
+    """As the period of a metric does: it is past the end too, and older than what ended it."""
+    there = Scene(success("either", "m.rate < 0.1 || n.rate < 0.1", hold_for=50, until=45), *CALM)
+    for second in range(0, 76, 15):
+        there.board.add("n", reading(at(second + 1), {"rate": 0.0}, data_at=at(second)))
+    there.now = at(76)
+    known = there.tick().of("either").ok_since
+    assert (there.state("either"), known) == (State.MET, at(76))
+    there.board.add("m", reading(at(90), {"rate": 0.0}, data_at=at(52)))
+    there.now = at(91)
+    assert (there.tick().state("either"), there.of("either").ok_since) == (State.MET, known)
+    assert is_past(there, "either")
