@@ -21,8 +21,9 @@ from cockpit.decide.gate import GATE_OF_PHASE
 from cockpit.engine.ports import Refused
 from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
+from cockpit.migration.follower import Follower
 from cockpit.migration.phase_proposal import FROZEN, PhaseProposal, proposal_from
-from cockpit.migration.progress import Follower, Progress
+from cockpit.migration.progress import Progress
 from cockpit.migration.states import ASKED, OPEN, ItemState, PhaseName, Wanted
 from cockpit.plan.model import Migration
 from probes.clients.child_environment import PHASE

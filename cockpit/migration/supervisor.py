@@ -19,8 +19,9 @@ from cockpit.decide.situation import CriterionStatus, Situation
 from cockpit.decide.states import State
 from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
+from cockpit.migration.follower import Follower
 from cockpit.migration.ledger import Ledger, note
-from cockpit.migration.progress import Follower, Progress
+from cockpit.migration.progress import Progress
 from cockpit.migration.replacements import Ended, Replacements
 from cockpit.migration.row_errors import passes
 from cockpit.migration.silence import SILENT_S, Silence

@@ -15,8 +15,8 @@ from support.waiting import until
 from cockpit.commands.migrate.migration_text import progress_lines
 from cockpit.migration import runs
 from cockpit.migration.ecs_workers import EcsWorkers
+from cockpit.migration.follower import Follower
 from cockpit.migration.local_workers import LocalWorkers
-from cockpit.migration.progress import Follower
 from cockpit.migration.replacements import FIRST_PAUSE_S, MOST_DEATHS, Ended, Replacements
 from cockpit.migration.silence import SILENT_S, Silence
 from cockpit.migration.states import PhaseName, Wanted

@@ -15,9 +15,9 @@ from migration.transitions import unlisted
 from support.waiting import LAST_RESORT_S
 
 from cockpit.migration import runs, schema
+from cockpit.migration.follower import Follower
 from cockpit.migration.ledger import note_decision
 from cockpit.migration.local_workers import DATABASE
-from cockpit.migration.progress import Follower
 from cockpit.migration.states import (
     DONE,
     ITEM_TRANSITIONS,

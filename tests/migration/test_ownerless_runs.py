@@ -26,8 +26,8 @@ from migration.migration_bench import BUCKET, Bench
 
 from cockpit.migration import ownerless, runs, schema
 from cockpit.migration.database import Connection, connect
+from cockpit.migration.follower import Follower
 from cockpit.migration.ledger import Ledger
-from cockpit.migration.progress import Follower
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.sql_files import statement
 from cockpit.migration.states import PhaseName, Wanted

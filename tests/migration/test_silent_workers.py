@@ -17,9 +17,10 @@ from support.waiting import LAST_RESORT_S, at_last
 from cockpit.commands.migrate.migration_text import progress_line, progress_lines
 from cockpit.migration import runs
 from cockpit.migration.database import connect
+from cockpit.migration.follower import Follower
 from cockpit.migration.ledger import Ledger
 from cockpit.migration.local_workers import LocalWorkers
-from cockpit.migration.progress import Follower, Progress, TableProgress, WorkerLine
+from cockpit.migration.progress import Progress, TableProgress, WorkerLine
 from cockpit.migration.silence import NOTED_S, SILENT_S, Silence
 from cockpit.migration.states import ItemState, PhaseName, Wanted
 from cockpit.migration.supervisor import Supervisor

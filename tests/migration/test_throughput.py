@@ -8,7 +8,7 @@ import pytest
 from migration.migration_bench import Bench
 
 from cockpit.migration import runs
-from cockpit.migration.progress import Follower
+from cockpit.migration.follower import Follower
 from cockpit.migration.states import PhaseName, Wanted
 
 CLAIMED = "UPDATE cutover.item SET state = 'uploading' WHERE doc_id < %s AND state = 'planned'"
@@ -19,7 +19,7 @@ async def test_rates_bar_and_moment_are_of_one_snapshot_though_no_worker_has_rep
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("cockpit.migration.progress.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("cockpit.migration.follower.time", SimpleNamespace(monotonic=lambda: now[0]))
     bench.insert(40)
     run = await bench.begin(PhaseName.COPY)
     follower = Follower()

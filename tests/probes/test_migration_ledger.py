@@ -10,7 +10,8 @@ import pytest_asyncio
 from support.aws.modelled import NOW
 
 from cockpit.migration import schema
-from cockpit.migration.progress import Follower, Progress
+from cockpit.migration.follower import Follower
+from cockpit.migration.progress import Progress
 from cockpit.migration.settings import Settings
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from probes.clients.clients import AwsOptions, Clients

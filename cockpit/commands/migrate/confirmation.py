@@ -14,10 +14,11 @@ from cockpit.engine.ports import Refused
 from cockpit.engine.record_look import RecordLook
 from cockpit.migration import runs
 from cockpit.migration.database import Connection, host_and_name
+from cockpit.migration.follower import Follower
 from cockpit.migration.phase_proposal import PhaseProposal
 from cockpit.migration.preflight import preflight
 from cockpit.migration.preflight_check import Check
-from cockpit.migration.progress import Follower, Progress
+from cockpit.migration.progress import Progress
 from cockpit.migration.states import OPEN, ItemState, PhaseName
 from probes.clients.clients import Clients
 from probes.clients.threads import in_thread

@@ -16,13 +16,13 @@ from cockpit.decide.gate import GATE_OF_PHASE, GOOD_FOR
 from cockpit.formatting import size
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, host_and_name
+from cockpit.migration.follower import Follower
 from cockpit.migration.ledger import minutes_since_decided
 from cockpit.migration.object_store import Store
 from cockpit.migration.phases import audit as audited
 from cockpit.migration.phases import sweep as leftovers
 from cockpit.migration.preflight import describe, preflight
 from cockpit.migration.preflight import prepare as prepare_ledger
-from cockpit.migration.progress import Follower
 from cockpit.migration.settings import Settings
 from cockpit.migration.states import ItemState, PhaseName
 

@@ -12,9 +12,9 @@ from cockpit.commands.migrate.migration_text import JSON_VERSION, Meter, check_l
 from cockpit.commands.options import FORMAT, Form
 from cockpit.console import output, output_json
 from cockpit.migration.dry_run import survey
+from cockpit.migration.follower import Follower
 from cockpit.migration.ownerless import settled_by_reader
 from cockpit.migration.preflight import describe
-from cockpit.migration.progress import Follower
 
 
 @click.command("plan")

@@ -41,13 +41,13 @@ from cockpit.engine.tasks import end
 from cockpit.exit_codes import INTERRUPTED
 from cockpit.migration import runs
 from cockpit.migration.database import Connection
+from cockpit.migration.follower import Follower
 from cockpit.migration.ledger import note
 from cockpit.migration.local_workers import LocalWorkers
 from cockpit.migration.ownerless import make_way, unsupervised
 from cockpit.migration.phase_proposal import FROZEN, PhaseProposal, proposal_from
 from cockpit.migration.preflight import describe
 from cockpit.migration.preflight import prepare as prepare_ledger
-from cockpit.migration.progress import Follower
 from cockpit.migration.settings import Settings
 from cockpit.migration.states import PhaseName
 from cockpit.migration.supervisor import Supervisor, Workers, new_name, standing, unseen
