@@ -177,6 +177,8 @@ class StepEnded(_Recorded):
 
 
 MIGRATION = "migration"
+WORKERS = "migration workers"
+"""Subject of what is noted of workers that come and go."""
 """Subject of what happened to the migration."""
 
 FAULT = "fault"
@@ -195,7 +197,7 @@ class Happened(_Recorded):
 
     at: datetime
     subject: str
-    """What it is about: "migration", "ecs.rollback", "release", "notice"."""
+    """What it is about: "migration", "migration workers", "ecs.rollback", "release", "notice"."""
     text: str
     by: str = ""
 

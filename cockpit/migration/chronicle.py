@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cockpit.decide.events import MIGRATION, Happened, PointOfNoReturn, Record
+from cockpit.decide.events import MIGRATION, WORKERS, Happened, PointOfNoReturn, Record
 from cockpit.migration.states import PhaseName
 
 if TYPE_CHECKING:
@@ -24,15 +24,16 @@ class Chronicle:
         """What this progress says that the record does not."""
         if self._kept is None:
             entries = self._record.all(Happened)
-            self._kept = {each.text for each in entries if each.subject == MIGRATION}
+            # What another cockpit noted it notes again: it saw it by itself.
+            self._kept = {each.text for each in entries if each.subject in (MIGRATION, WORKERS) and each.proof.own}
         for event in progress.events:
             when = f"{event.at:%Y-%m-%d %H:%M:%S.%f}Z by the database"
-            self._keep(f"{event.kind}: {event.text} ({when})", event.who)
+            self._keep(MIGRATION, f"{event.kind}: {event.text} ({when})", event.who)
         now = {worker.id for worker in progress.workers}
         for name in sorted(now - self._workers):
-            self._keep(f"worker {name} joined run {progress.run}", name)
+            self._keep(WORKERS, f"worker {name} joined run {progress.run}", name)
         for name in sorted(self._workers - now):
-            self._keep(f"worker {name} left run {progress.run}", name)
+            self._keep(WORKERS, f"worker {name} left run {progress.run}", name)
         self._workers = now
         self._record_no_return(progress)
 
@@ -55,11 +56,11 @@ class Chronicle:
         """That what was stated was not begun, and why."""
         self._record.append(Happened(self._clock.now(), MIGRATION, last_words))
 
-    def _keep(self, text: str, by: str) -> None:
+    def _keep(self, subject: str, text: str, by: str) -> None:
         assert self._kept is not None
         if text not in self._kept:
             self._kept.add(text)
-            self._record.append(Happened(self._clock.now(), MIGRATION, text, by))
+            self._record.append(Happened(self._clock.now(), subject, text, by))
 
 
 def _in_s3_alone(files: int, *, purging: bool) -> str:

@@ -46,7 +46,7 @@ class Notice:
     environment: str
     record: str
     subject: str
-    """"verdict", "last safe moment", or the title of a gate."""
+    """"verdict", "last safe moment", "migration", or the title of a gate."""
     before: str
     after: str
     label: str

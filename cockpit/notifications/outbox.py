@@ -1,4 +1,5 @@
-"""Sends notifications when the verdict changes or a gate is decided; the journal's head goes along, so that it is anchored.
+"""Sends notifications when the verdict changes, a gate is decided or the migration turns; the journal's head goes along, so that
+it is anchored.
 
 Each channel has a task and a bounded queue of its own: what cannot be reached delays neither the cockpit nor the others.
 """
@@ -11,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from cockpit.decide.events import LAST_SAFE_MOMENT, Change
+from cockpit.decide.events import LAST_SAFE_MOMENT, MIGRATION, Change, Happened
 from cockpit.decide.next_action import worded
 from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
@@ -145,7 +146,7 @@ class Outbox:
 
 
 class Notices:
-    """Looks at what was recorded after every decision that changed a word."""
+    """Looks at what was recorded after every decision."""
 
     def __init__(self, watch: Watch, kept: Recording, boxes: Sequence[Outbox], *, rehearsal: bool) -> None:
         self._watch = watch
@@ -155,15 +156,24 @@ class Notices:
         self._titles = {gate.id: gate.title for gate in watch.plan.gates} | {"verdict": "verdict"}
         self._titles[LAST_SAFE_MOMENT] = LAST_SAFE_MOMENT
         self._seen = len(watch.record.all(Change))
+        self._noted = len(watch.record.all(Happened))
 
-    def look(self) -> None:
+    def look(self, _: object = None) -> None:
         """Hand on what is new. Called by the watch; never waits."""
         changes = self._watch.record.all(Change)
         fresh, self._seen = changes[self._seen :], len(changes)
         for change in fresh:
             if change.subject in self._titles and _is_news(change):
-                for box in self._boxes:
-                    box.put(self._notice(change))
+                self._put(self._notice(change))
+        happened = self._watch.record.all(Happened)
+        fresh_notes, self._noted = happened[self._noted :], len(happened)
+        # Other cockpits tell what they noted themselves.
+        if turns := [each for each in fresh_notes if each.subject == MIGRATION and each.proof.own]:
+            self._put(self._of_migration(turns))
+
+    def _put(self, notice: Notice) -> None:
+        for box in self._boxes:
+            box.put(notice)
 
     def trouble(self) -> str:
         return " · ".join(text for box in self._boxes if (text := box.trouble))
@@ -174,12 +184,12 @@ class Notices:
             await box.idle.wait()
 
     def _notice(self, change: Change) -> Notice:
-        plan, verdict = self._watch.plan, self._watch.situation.verdict
+        verdict = self._watch.situation.verdict
         shown = change.subject == VERDICT and verdict.word == change.after
         return Notice(
             at=change.at,
-            plan=plan.name,
-            environment=plan.environment,
+            plan=self._watch.plan.name,
+            environment=self._watch.plan.environment,
             record=self._kept.folder.id,
             subject=self._titles[change.subject],
             before=change.before,
@@ -188,6 +198,22 @@ class Notices:
             because=change.because,
             rehearsal=self._rehearsal,
             actions=worded(self._watch.situation) if shown else (),
+        )
+
+    def _of_migration(self, turns: Sequence[Happened]) -> Notice:
+        """All that was noted at once: whoever begins beside a migration reads its last twenty events from the ledger."""
+        *before, newest = turns
+        return Notice(
+            at=newest.at,
+            plan=self._watch.plan.name,
+            environment=self._watch.plan.environment,
+            record=self._kept.folder.id,
+            subject=MIGRATION,
+            before="",
+            after="",
+            label=newest.text,
+            because="before it: " + "; ".join(each.text for each in reversed(before)) if before else "",
+            rehearsal=self._rehearsal,
         )
 
 
@@ -206,12 +232,14 @@ async def notifying(
     boxes = [Outbox(channel, kept, http, sleep) for channel in where]
     notices = Notices(watch, kept, boxes, rehearsal=rehearsal)
     watch.on_change.append(notices.look)
+    watch.on_unchanged.append(notices.look)
     watch.notices.append(notices.trouble)
     tasks = [asyncio.create_task(box.run(), name=f"notices to {box.channel.name}") for box in boxes]
     try:
         yield notices
     finally:
         watch.on_change.remove(notices.look)
+        watch.on_unchanged.remove(notices.look)
         try:
             async with asyncio.timeout(grace_s):
                 await notices.delivered()
