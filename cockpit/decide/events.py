@@ -176,10 +176,8 @@ class StepEnded(_Recorded):
     plan_digest: str = ""
 
 
-MIGRATION = "migration"
-WORKERS = "migration workers"
-"""Subject of what is noted of workers that come and go."""
-"""Subject of what happened to the migration."""
+MIGRATION, WORKERS = "migration", "migration workers"
+"""Subjects of what happened to the migration, and of its workers that come and go."""
 
 FAULT = "fault"
 """Subject of what was broken on purpose in a rehearsal."""

@@ -53,12 +53,11 @@ from cockpit.report.model import (
     NotCountedAccount,
     PhaseSpan,
     Planned,
-    Readings,
     Session,
     StateChange,
-    Verification,
 )
 from cockpit.report.open_items import open_items
+from cockpit.report.proof import Readings, Verification
 from cockpit.report.sign_offs import Kept
 from cockpit.report.state_history import Seen, changes_of, sessions, spans
 from cockpit.report.step_times import at_the_end, night_account

@@ -24,7 +24,8 @@ from cockpit.plan.model import Plan
 from cockpit.report.build import Material, account
 from cockpit.report.measurements import measured
 from cockpit.report.missing_plan import unplanned
-from cockpit.report.model import Account, Planned, Verification
+from cockpit.report.model import Account, Planned
+from cockpit.report.proof import Verification
 from cockpit.report.sign_offs import Kept
 
 

@@ -15,7 +15,8 @@ from cockpit.journal.reading_segments import whole_file
 from cockpit.journal.readings import read
 from cockpit.ordinary_file import looked_at
 from cockpit.plan.model import Criterion, Plan
-from cockpit.report.model import Measure, Point, Readings
+from cockpit.report.model import Measure, Point
+from cockpit.report.proof import Readings
 from probes.reading import Reading
 
 MOST_POINTS, FEWEST_POINTS = 160, 30

@@ -29,9 +29,9 @@ what is not known is null or empty. `form` says which edition of this structure 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from cockpit.report.proof import Readings, Verification
 from probes.frozen import frozen
 
 FORM = "cutover-cockpit/account/1"
@@ -328,31 +328,6 @@ class Sentence:
 class Gap:
     since: datetime
     until: datetime
-
-
-@frozen
-class Verification:
-    result: str
-    """INTACT, BROKEN or NOT PROVABLE."""
-    standings: Mapping[str, str]
-    """Subject -> PROVEN, NOT PROVABLE or BROKEN."""
-    broken: tuple[str, ...]
-    unproven: tuple[str, ...]
-    remarks: tuple[str, ...]
-    heads: Mapping[str, str]
-    """Writer -> hash of the last line of its chain."""
-    entries: int
-
-
-@frozen
-class Readings:
-    count: int = 0
-    digest: str = ""
-    """SHA-256 over every reading, as the journal's marks are made; empty where there are none."""
-    file: str = ""
-    """SHA-256 of readings.sqlite; empty while somebody still writes to it."""
-    problem: str = ""
-    """Why they cannot be used; empty where they can."""
 
 
 @frozen

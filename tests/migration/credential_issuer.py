@@ -12,7 +12,7 @@ from typing import Any
 from support.waiting import LAST_RESORT_S
 
 from cockpit.rehearsal.object_store import ObjectStore
-from cockpit.rehearsal.object_store.server import Refused
+from cockpit.rehearsal.object_store.answers import Refused
 
 
 class Issuer:

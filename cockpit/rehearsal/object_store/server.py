@@ -14,6 +14,8 @@ from typing import Self
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
+from cockpit.rehearsal.object_store import listings
+from cockpit.rehearsal.object_store.answers import Refused, error, xml
 from cockpit.rehearsal.object_store.faults import StoreFault, choose
 from cockpit.rehearsal.object_store.shelf import Parts, Shelf, Stored, checksum
 from cockpit.rehearsal.object_store.signing import MOST_SKEW_S, signature_holds, signed_at, unsigned_headers
@@ -28,14 +30,6 @@ KEPT_HEADERS = (
     "x-amz-server-side-encryption-aws-kms-key-id",
     "x-amz-server-side-encryption-bucket-key-enabled",
 )
-_XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
-_NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
-
-
-class Refused(Exception):  # noqa: N818 - it is an answer
-    def __init__(self, status: int, code: str, message: str = "") -> None:
-        super().__init__(code)
-        self.status, self.code, self.message = status, code, message
 
 
 class ObjectStore:
@@ -140,7 +134,7 @@ class ObjectStore:
             elif fault.kind == "reset_before":
                 return None
             elif fault.kind == "status":
-                return _error(Refused(fault.status, fault.code, "as asked"))
+                return error(Refused(fault.status, fault.code, "as asked"))
             elif fault.kind == "flip" and request.body:
                 body = bytearray(request.body)
                 body[len(body) // 2] ^= 1
@@ -148,7 +142,7 @@ class ObjectStore:
         try:
             response = self._obey(request, bucket, key)
         except Refused as refused:
-            response = _error(refused)
+            response = error(refused)
         if any(fault.kind == "reset_after" for fault in struck):
             return None
         return response
@@ -178,7 +172,7 @@ class ObjectStore:
         if self.requester_pays and headers.get("x-amz-request-payer") != "requester":
             raise Refused(403, "AccessDenied", "Access Denied")
         if "uploads" in query and request.method == "POST":
-            return _xml("InitiateMultipartUploadResult", _begun(shelf, key, _kept(headers)))
+            return xml("InitiateMultipartUploadResult", _begun(shelf, key, _kept(headers)))
         if "uploadId" in query:
             return self._in_parts(request.method, shelf, key, query, headers, body)
         if request.method == "PUT":
@@ -258,7 +252,7 @@ class ObjectStore:
             digest = hashlib.md5(body, usedforsecurity=False).hexdigest()
             return Response(200, {"etag": f'"{digest}"', "x-amz-checksum-sha256": checksum(body)})
         if method == "GET":
-            return _xml("ListPartsResult", _listed_parts(parts, int(query.get("part-number-marker") or 0)))
+            return xml("ListPartsResult", _listed_parts(parts, int(query.get("part-number-marker") or 0)))
         if method == "DELETE":
             del shelf.uploads[parts.upload]
             return Response(204)
@@ -266,7 +260,7 @@ class ObjectStore:
         stored = shelf.complete(parts, _numbers(body, parts))
         found = f"<Key>{escape(key)}</Key><ETag>&quot;{stored.etag}&quot;</ETag>"
         found += f"<ChecksumSHA256>{stored.sha256}</ChecksumSHA256>"
-        return _xml("CompleteMultipartUploadResult", found, {"x-amz-version-id": stored.version})
+        return xml("CompleteMultipartUploadResult", found, {"x-amz-version-id": stored.version})
 
     # -- buckets -----------------------------------------------------------------------------------------------------
 
@@ -276,15 +270,15 @@ class ObjectStore:
         if method == "PUT":
             return Response(200)
         if "location" in query:
-            return _xml("LocationConstraint", "")
+            return xml("LocationConstraint", "")
         if "versioning" in query:
-            return _xml("VersioningConfiguration", "<Status>Enabled</Status>" if self.versioned else "")
+            return xml("VersioningConfiguration", "<Status>Enabled</Status>" if self.versioned else "")
         if "object-lock" in query:
             if self.locked_days is None:
                 raise Refused(404, "ObjectLockConfigurationNotFoundError")
             kept = f"<DefaultRetention><Mode>COMPLIANCE</Mode><Days>{self.locked_days}</Days></DefaultRetention>"
             enabled = "<ObjectLockEnabled>Enabled</ObjectLockEnabled>"
-            return _xml("ObjectLockConfiguration", f"{enabled}<Rule>{kept}</Rule>")
+            return xml("ObjectLockConfiguration", f"{enabled}<Rule>{kept}</Rule>")
         if "lifecycle" in query:
             if self.aborts_after_days is None:
                 raise Refused(404, "NoSuchLifecycleConfiguration")
@@ -293,7 +287,7 @@ class ObjectStore:
                 f"<AbortIncompleteMultipartUpload><DaysAfterInitiation>{self.aborts_after_days}</DaysAfterInitiation>"
                 "</AbortIncompleteMultipartUpload></Rule>"
             )
-            return _xml("LifecycleConfiguration", rule)
+            return xml("LifecycleConfiguration", rule)
         if "uploads" in query:
             prefix = query.get("prefix", "")
             items = "".join(
@@ -302,46 +296,8 @@ class ObjectStore:
                 for p in shelf.uploads.values()
                 if p.key.startswith(prefix)
             )
-            return _xml("ListMultipartUploadsResult", f"<IsTruncated>false</IsTruncated>{items}")
-        return _versions(shelf, query) if "versions" in query else _listing(shelf, query)
-
-
-def _versions(shelf: Shelf, query: Mapping[str, str]) -> Response:
-    """Every version under a prefix, the newest of each key first; the key alone marks where the next page begins."""
-    prefix, limit = query.get("prefix", ""), int(query.get("max-keys") or 1000)
-    keys = sorted(key for key in shelf.versions if key.startswith(prefix) and key > query.get("key-marker", ""))
-    items, shown = "", 0
-    for number, key in enumerate(keys):
-        if shown >= limit:
-            more = (
-                f"<NextKeyMarker>{escape(keys[number - 1])}</NextKeyMarker><NextVersionIdMarker>x</NextVersionIdMarker>"
-            )
-            return _xml("ListVersionsResult", f"<IsTruncated>true</IsTruncated>{more}{items}")
-        for place, held in enumerate(reversed(shelf.versions[key])):
-            kind = "DeleteMarker" if held.deleted else "Version"
-            size = "" if held.deleted else f"<Size>{held.size}</Size>"
-            items += (
-                f"<{kind}><Key>{escape(key)}</Key><VersionId>{held.version}</VersionId>"
-                f"<IsLatest>{str(place == 0).lower()}</IsLatest>{size}</{kind}>"
-            )
-            shown += 1
-    return _xml("ListVersionsResult", f"<IsTruncated>false</IsTruncated>{items}")
-
-
-def _listing(shelf: Shelf, query: Mapping[str, str]) -> Response:
-    prefix, limit = query.get("prefix", ""), int(query.get("max-keys") or 1000)
-    after = query.get("continuation-token") or query.get("start-after") or ""
-    keys = [key for key in shelf.names(prefix) if key > after]
-    shown = [held for key in keys[:limit] if (held := shelf.current(key)) is not None]
-    items = "".join(
-        f"<Contents><Key>{escape(held.key)}</Key><LastModified>{held.modified:%Y-%m-%dT%H:%M:%S.000Z}</LastModified>"
-        f"<ETag>&quot;{held.etag}&quot;</ETag><Size>{held.size}</Size><StorageClass>STANDARD</StorageClass></Contents>"
-        for held in shown
-    )
-    more = len(keys) > limit
-    token = f"<NextContinuationToken>{escape(shown[-1].key)}</NextContinuationToken>" if more else ""
-    about = f"<Name>{shelf.name}</Name><Prefix>{escape(prefix)}</Prefix><KeyCount>{len(shown)}</KeyCount>"
-    return _xml("ListBucketResult", f"{about}<IsTruncated>{str(more).lower()}</IsTruncated>{token}{items}")
+            return xml("ListMultipartUploadsResult", f"<IsTruncated>false</IsTruncated>{items}")
+        return listings.versions(shelf, query) if "versions" in query else listings.objects(shelf, query)
 
 
 def _unless_there(shelf: Shelf, key: str, headers: Mapping[str, str]) -> None:
@@ -391,13 +347,3 @@ def _kept(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _described(stored: Stored) -> dict[str, str]:
     return {"etag": f'"{stored.etag}"', "x-amz-version-id": stored.version}
-
-
-def _xml(root: str, inside: str, headers: dict[str, str] | None = None) -> Response:
-    text = f"{_XML}<{root} {_NAMESPACE}>{inside}</{root}>"
-    return Response(200, {"content-type": "application/xml", **(headers or {})}, text.encode())
-
-
-def _error(refused: Refused) -> Response:
-    text = f"{_XML}<Error><Code>{refused.code}</Code><Message>{escape(refused.message)}</Message></Error>"
-    return Response(refused.status, {"content-type": "application/xml"}, text.encode())
