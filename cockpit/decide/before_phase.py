@@ -76,8 +76,8 @@ class BeforePhase:
         """What it read just before the phase; where the condition was unknown then, the last time it was not."""
         just_before = self.origin - _INSTANT
         last = {name: readings.histories[name].at(just_before) for name in self.condition.probes}
-        limits = (self.stale[name].of(seen) for name, seen in last.items() if seen is not None)
-        since = just_before - max(limits, default=timedelta(0))
+        reach = (just_before - self.stale[name].of(seen) for name, seen in last.items() if seen is not None)
+        since = min(reach, default=just_before)
         for moment in (just_before, *reversed(self._moments(readings, since, just_before))):
             seen = readings.at(self.condition.probes, moment, _EVER, self.stale)
             if self._truth(self.condition.paths, *seen) is not None:

@@ -9,7 +9,7 @@ from cockpit.decide.events import Acknowledgement, PhaseBegan, Record
 from cockpit.decide.situation import Badge
 from cockpit.decide.states import State, Word
 from cockpit.plan.model import Phase
-from probes.reading import Value
+from probes.reading import Bounds, Reading, Reason, Unknown, Value
 
 ERRORS = trigger("errors", "m.rate > 0.05", clear_for=30)
 
@@ -74,6 +74,23 @@ def test_what_was_bad_and_was_seen_good_is_not_from_before_although_its_neighbou
     scene = both_read(Scene(*CALM, EITHER), (BAD, BAD)).wait(5).begin(Phase.POST_DEPLOY)
     assert both_read(scene, (BAD, BAD), ({}, BAD)).word is Word.HOLD
     assert both_read(scene, (BAD, BAD)).word is Word.ROLLBACK
+
+
+def test_what_was_bad_and_is_surely_good_by_its_bounds_was_seen_good() -> None:
+    """Too few requests for a rate, but enough to know that it is low: the breach from before is over."""
+    scene = both_read(Scene(*CALM, EITHER), (BAD, BAD)).wait(5).begin(Phase.POST_DEPLOY)
+    few = Unknown(Reason.LOW_VOLUME, "14 of 20 requests", bounds=Bounds(0, 0.04))
+    scene.now += STEP
+    scene.board.add("m", Reading(scene.now, scene.now, {"ok": True}, {"rate": few}))
+    assert both_read(scene.tick(), (BAD, BAD)).word is Word.ROLLBACK
+
+
+@pytest.mark.parametrize(("rings_since", "word"), [(-0.000001, Word.HOLD), (0, Word.ROLLBACK)])
+def test_an_alarm_that_began_to_ring_at_the_very_moment_of_the_deployment_is_of_the_deployment(
+    rings_since: float, word: Word
+) -> None:
+    scene = Scene(*CALM, trigger("alarm", "!m.ok"), record=Record([PhaseBegan(START, Phase.POST_DEPLOY)]))
+    assert both_read(scene, ({"ok": False}, {}), since=rings_since).word is word
 
 
 def test_what_was_bad_before_may_be_unseen_for_a_while() -> None:
