@@ -6,13 +6,13 @@ since.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from cockpit.conditions.condition import Condition
 from cockpit.decide.limits import Limit
 from cockpit.decide.readings import Readings
-from probes.reading import Reading, Unknown
+from probes.reading import Reading, Unknown, Value
 
 Path = tuple[str, str]
 """Probe and field."""
@@ -22,6 +22,8 @@ _EVER = datetime.min.replace(tzinfo=UTC)
 _INSTANT = timedelta(microseconds=1)
 Used = Mapping[str, Reading]
 Unseen = Mapping[str, Unknown]
+Values = Mapping[str, Mapping[str, Value]]
+"""By probe and field."""
 
 
 class BeforePhase:
@@ -34,68 +36,81 @@ class BeforePhase:
         self.stale = stale
         self.failing = NONE
         """What failed before the phase began and was not seen good until it is judged."""
-        self._was: tuple[Used, Unseen] = {}, {}
+        self._was: tuple[Values, Unseen] = {}, {}
         """As of just before the phase."""
 
-    def read(self, readings: Readings) -> bool:
-        """Take in what is known of the time before it is judged; whether that changed anything."""
-        before = self.failing, self._was
-        self._was = used, unknown = self._last_seen(readings)
-        everything = frozenset(self.condition.paths)
-        self.failing = (
-            self._failing(everything, everything, used, unknown) if self._truth(everything, *self._was) else NONE
-        )
+    def read(self, readings: Readings) -> None:
+        """Take in what is known of the time before it is judged."""
+        self._was = self._just_before(readings)
+        self.failing = frozenset(self.condition.paths) - self._enough(sorted(self.condition.paths), *self._was)
         for moment in self._moments(readings, self.origin, self.begins):
-            self.failing, _ = self.goes_on(self.failing, readings, moment, _EVER)
-        return (self.failing, self._was) != before
+            self.failing, _ = self.goes_on(self.failing, readings, moment)
 
-    def goes_on(self, failing: Paths, readings: Readings, moment: datetime, since: datetime) -> tuple[Paths, bool]:
-        """What of it still fails at a moment, by data from `since` on, and whether the condition is true through that alone."""
+    def goes_on(self, failing: Paths, readings: Readings, moment: datetime) -> tuple[Paths, bool]:
+        """What of it still fails at a moment, and whether the condition is true through that alone.
+
+        What cannot be seen then is as it was last seen: which probe answers first, or not at all, ends no breach.
+        """
         if not failing:
             return NONE, False
-        used, unknown = readings.at(self.condition.probes, moment, since, self.stale)
-        everything = frozenset(self.condition.paths)
+        used, unknown = self._at(readings, moment)
+        now, held, everything = _values(used), self._held(used), frozenset(self.condition.paths)
         failing -= {path for path in failing if self._began(path, used) is False}
-        truth = self._truth(everything, used, unknown)
-        if truth is False or self._truth(everything - failing - self._held(used), used, unknown):
+        if self._truth(everything - failing - held, now, unknown):
             return NONE, False
-        unseen = {path for path in failing if not _is_seen(path, used, unknown)}
-        return self._failing(failing - unseen, everything - unseen, used, unknown) | unseen, truth is True
+        order = sorted(everything, key=lambda path: (path in failing, path in held, path))
+        enough = self._enough(order, *self._last_seen(readings, moment))
+        return failing - enough, self._truth(everything, now, unknown) is True
 
     def state_since(self, used: Used, unknown: Unseen) -> datetime | None:
         """Since when, if the condition is only known to be true through states that began before the phase did."""
         held = self._held(used)
-        if not held or self._truth(frozenset(self.condition.paths) - held, used, unknown):
+        if not held or self._truth(frozenset(self.condition.paths) - held, _values(used), unknown):
             return None
-        was = {**self._was[0], **{probe: used[probe] for probe, _ in held}}
+        was = {**self._was[0], **{probe: used[probe].values for probe, _ in held}}
         if self._truth(frozenset(self.condition.paths), was, self._was[1]) is False:
             return None
         return max(since for probe, _ in held if (since := used[probe].state_since) is not None)
 
-    def _last_seen(self, readings: Readings) -> tuple[Used, Unseen]:
+    def _just_before(self, readings: Readings) -> tuple[Values, Unseen]:
         """What it read just before the phase; where the condition was unknown then, the last time it was not."""
         just_before = self.origin - _INSTANT
         last = {name: readings.histories[name].at(just_before) for name in self.condition.probes}
         reach = (just_before - self.stale[name].of(seen) for name, seen in last.items() if seen is not None)
         since = min(reach, default=just_before)
-        for moment in (just_before, *reversed(self._moments(readings, since, just_before))):
-            seen = readings.at(self.condition.probes, moment, _EVER, self.stale)
-            if self._truth(self.condition.paths, *seen) is not None:
-                return seen
-        return readings.at(self.condition.probes, just_before, _EVER, self.stale)
+        moments = (just_before, *reversed(self._moments(readings, since, just_before)))
+        views = [(_values(used), unknown) for used, unknown in (self._at(readings, moment) for moment in moments)]
+        return next((view for view in views if self._truth(self.condition.paths, *view) is not None), views[0])
+
+    def _last_seen(self, readings: Readings, moment: datetime) -> tuple[Values, Unseen]:
+        """Each field as it was last seen up to a moment, however long before that was."""
+        values: dict[str, dict[str, Value]] = {}
+        unknown = {}
+        for probe, name in self.condition.paths:
+            sample = readings.histories[probe].last_with(name, moment)
+            if sample is not None:
+                found = values.setdefault(probe, {})
+                if name in sample.values:
+                    found[name] = sample.values[name]
+                else:
+                    unknown[f"{probe}.{name}"] = sample.unknown[name]
+        return values, unknown
+
+    def _at(self, readings: Readings, moment: datetime) -> tuple[Used, Unseen]:
+        return readings.at(self.condition.probes, moment, _EVER, self.stale)
 
     def _moments(self, readings: Readings, since: datetime, until: datetime) -> list[datetime]:
         """The data times of what it reads, from `since` to before `until`."""
         times = {t for probe in self.condition.probes for t in readings.histories[probe].times if since <= t < until}
         return sorted(times)
 
-    def _failing(self, asked: Paths, among: Paths, used: Used, unknown: Unseen) -> Paths:
-        """Those of `asked` without which the condition is not known to be true, by what is seen of `among`."""
-        enough = among - asked
-        for path in sorted(asked):
-            if not self._truth(enough | {path}, used, unknown):
-                enough |= {path}
-        return among - enough
+    def _enough(self, paths: Iterable[Path], values: Values, unknown: Unseen) -> Paths:
+        """As many of these, the first ones first, as do not make the condition true: without the others it is not."""
+        found = NONE
+        for path in paths:
+            if not self._truth(found | {path}, values, unknown):
+                found |= {path}
+        return found
 
     def _held(self, used: Used) -> Paths:
         """Paths whose state is known to have begun before the phase."""
@@ -106,21 +121,14 @@ class BeforePhase:
         since = used[path[0]].state_since if path[0] in used else None
         return None if since is None else since < self.origin
 
-    def _truth(self, paths: Collection[Path], used: Used, unknown: Unseen) -> bool | None:
+    def _truth(self, paths: Collection[Path], values: Values, unknown: Unseen) -> bool | None:
         """Of the condition where only these paths are seen."""
-        values = {
-            probe: {name: reading.values[name] for name in _names(paths, probe) if name in reading.values}
-            for probe, reading in used.items()
+        seen = {
+            probe: {name: value for name, value in of.items() if (probe, name) in paths} for probe, of in values.items()
         }
         why = {f"{probe}.{name}": unknown[f"{probe}.{name}"] for probe, name in paths if f"{probe}.{name}" in unknown}
-        return self.condition.evaluate(values, why).truth
+        return self.condition.evaluate(seen, why).truth
 
 
-def _names(paths: Collection[Path], probe: str) -> Iterator[str]:
-    return (name for of, name in paths if of == probe)
-
-
-def _is_seen(path: Path, used: Used, unknown: Unseen) -> bool:
-    probe, name = path
-    why = unknown.get(f"{probe}.{name}")
-    return probe in used and (name in used[probe].values or (why is not None and why.bounds is not None))
+def _values(used: Used) -> Values:
+    return {probe: reading.values for probe, reading in used.items()}

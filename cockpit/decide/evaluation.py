@@ -177,7 +177,8 @@ class Evaluator:
         if self.forgotten is not None and moment <= self.forgotten:
             return
         if moment < self.begins:
-            if self.before is not None and self.before.read(readings):
+            if self.before is not None:
+                self.before.read(readings)
                 self._sample_all(readings)
             return
         first = bisect_left(self.times, moment)
@@ -228,9 +229,7 @@ class Evaluator:
         return failing
 
     def _goes_on(self, readings: Readings, moment: datetime, failing: Paths) -> tuple[Paths, bool]:
-        if self.before is None or not failing:
-            return NONE, False
-        return self.before.goes_on(failing, readings, moment, self.begins)
+        return (NONE, False) if self.before is None else self.before.goes_on(failing, readings, moment)
 
     def _window(self, index: int) -> Window | None:
         within = self.criterion.within

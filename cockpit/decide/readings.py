@@ -70,6 +70,11 @@ class ProbeHistory:
         index = bisect_right(self.times, moment)
         return self.samples[index - 1] if index else None
 
+    def last_with(self, name: str, moment: datetime) -> Reading | None:
+        """The newest sample whose data is not after `moment` and in which a field, or between what it lies, was known."""
+        older = range(bisect_right(self.times, moment) - 1, -1, -1)
+        return next((sample for index in older if _has(sample := self.samples[index], name)), None)
+
     def next_after(self, moment: datetime) -> datetime | None:
         index = bisect_right(self.times, moment)
         return self.times[index] if index < len(self.times) else None
@@ -154,6 +159,11 @@ def together(answers: Sequence[Reading]) -> Reading:
     since = next((answer.state_since for answer in reversed(answers) if answer.values), None)
     observed_at = max(seen_at, default=answers[0].observed_at)
     return replace(newest, observed_at=observed_at, values=values, unknown=unknown, state_since=since, earlier=())
+
+
+def _has(reading: Reading, name: str) -> bool:
+    why = reading.unknown.get(name)
+    return name in reading.values or (why is not None and why.bounds is not None)
 
 
 def _alone(reading: Reading) -> Answer:

@@ -7,15 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from cockpit.conditions.condition import Condition
-from cockpit.decide.before_phase import BeforePhase
+from cockpit.decide.before_phase import BeforePhase, Values
 from cockpit.decide.limits import Limits
 from cockpit.decide.readings import Readings, in_order, together
 from cockpit.decide.state_machine import Sample
 from cockpit.plan.model import Criterion
-from probes.reading import Reading, Unknown, Value
-
-Values = Mapping[str, Mapping[str, Value]]
-"""By probe and field."""
+from probes.reading import Reading, Unknown
 
 
 class Sampler:
