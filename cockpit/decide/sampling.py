@@ -60,12 +60,12 @@ class Sampler:
         before = self.before if truth else None
         return Sample(
             moment=moment,
-            data_at=min((ages[name] for name in newest), default=moment),
-            observed_at=self._known_since(readings, {name: used[name] for name in newest}, unknown, truth) or moment,
+            data_at=min(ages[name] for name in newest),
+            observed_at=self._known_since(readings, {name: used[name] for name in newest}, truth),
             truth=truth,
-            holds_until=deciding.longest({name: self._holds(readings, name, used[name]) for name in ages}, moment),
+            holds_until=deciding.longest({name: self._holds(readings, name, used[name]) for name in ages}),
             fresh_until=deciding.longest(
-                {name: at + self.limits.stale[name].of(used[name]) for name, at in ages.items()}, moment
+                {name: at + self.limits.stale[name].of(used[name]) for name, at in ages.items()}
             ),
             recovers=deciding.recovers,
             pre_existing=before.state_since(deciders, unknown) if before is not None else None,
@@ -83,31 +83,28 @@ class Sampler:
             newest = self._newest = _Deciding(condition, values, unknown, truth, recovers=bool(recovers), read=read)
         return newest
 
-    def _known_since(
-        self, readings: Readings, needed: Mapping[str, Reading], unknown: Mapping[str, Unknown], truth: bool
-    ) -> datetime | None:
+    def _known_since(self, readings: Readings, needed: Mapping[str, Reading], truth: bool) -> datetime:
         """Since when it has been known to come out so: a correction with which it still does makes that no later."""
         given = {name: readings.histories[name].answered(reading) for name, reading in needed.items()}
-        first_known = max((min(each.times[0] for each in answers) for answers in given.values()), default=None)
+        first_known = max(min(each.times[0] for each in answers) for answers in given.values())
         if all(len(answers) == 1 for answers in given.values()):
             return first_known
-        answers, since = {name: in_order(each) for name, each in given.items()}, None
+        answers, since = {name: in_order(each) for name, each in given.items()}, first_known
         for moment in sorted({each.observed_at for given in answers.values() for each in given}, reverse=True):
-            if first_known is None or moment < first_known:
+            if moment < first_known:
                 break
             as_then = {name: [each for each in given if each.observed_at <= moment] for name, given in answers.items()}
-            if as_then != answers and self._truth_of(as_then, unknown) is not truth:
+            if as_then != answers and self._truth_of(as_then) is not truth:
                 break
             since = moment
         return since
 
-    def _truth_of(self, answers: Mapping[str, Sequence[Reading]], unknown: Mapping[str, Unknown]) -> bool | None:
-        """What these answers alone come to, by probe; `unknown` is why others are absent."""
+    def _truth_of(self, answers: Mapping[str, Sequence[Reading]]) -> bool | None:
+        """What these answers alone come to, by probe."""
         condition = self.criterion.condition
         assert condition is not None
         known = {name: together(given) for name, given in answers.items()}
-        why = {path: reason for path, reason in unknown.items() if path.partition(".")[0] not in known}
-        why |= {f"{name}.{of}": reason for name, reading in known.items() for of, reason in reading.unknown.items()}
+        why = {f"{name}.{of}": reason for name, reading in known.items() for of, reason in reading.unknown.items()}
         return condition.evaluate({name: reading.values for name, reading in known.items()}, why).truth
 
     def _holds(self, readings: Readings, probe: str, used: Reading) -> datetime:
@@ -138,12 +135,15 @@ class _Deciding:
         self._needed: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._alone: dict[frozenset[str], bool] = {}
 
-    def longest(self, ends: Mapping[str, datetime], moment: datetime) -> datetime:
+    def longest(self, ends: Mapping[str, datetime]) -> datetime:
         """Until when it is decided, if each reading counts until its end: the latest moment of any set that decides."""
-        return min((ends[name] for name in self.without_the_first(ends)), default=moment)
+        return min(ends[name] for name in self.without_the_first(ends))
 
     def without_the_first(self, ends: Mapping[str, datetime]) -> tuple[str, ...]:
-        """Drop what ends first as long as the rest decides: of every set that decides, this one's first end is the latest."""
+        """Drop what ends first as long as the rest decides: of every set that decides, this one's first end is the latest.
+
+        Never all of them: no condition comes out without a reading, `compile_condition` refuses it.
+        """
         order = tuple(sorted(ends, key=lambda name: (ends[name], name)))
         if len(order) < 2:
             return order

@@ -32,13 +32,16 @@ def long_night(flaps: int = 0, gaps: int = 0, steps: int = STEPS) -> Scene:
     return scene.tick()
 
 
-def calls(work: Callable[[], Any]) -> int:
-    """How many functions are called by it."""
+def calls(work: Callable[[], Any], builtin: str = "") -> int:
+    """How many functions are called by it; how often the `builtin` one of that name is."""
     counted = 0
 
-    def count(_: FrameType, event: str, __: object) -> None:
+    def count(_: FrameType, event: str, called: object) -> None:
         nonlocal counted
-        counted += event in ("call", "c_call")
+        if builtin:
+            counted += event == "c_call" and getattr(called, "__name__", "") == builtin
+        else:
+            counted += event in ("call", "c_call")
 
     sys.setprofile(count)
     try:

@@ -49,6 +49,13 @@ def test_what_one_of_them_comes_to_know_of_the_time_before_is_nothing_to_the_oth
     assert [each.pre_existing is not None for each in states] == [True, False]
 
 
+def test_a_copy_knows_what_rang_before_the_phase_began() -> None:
+    scene = Scene(trigger("alarm", "!m.ok"))
+    twin = scene.board.copy()
+    twin.add("m", reading(at(15), {"ok": False}, state_since=at(-600)))
+    assert decide(scene.plan, twin, scene.record, at(15)).criterion("alarm").pre_existing == at(-600)
+
+
 def filled() -> Scene:
     return Scene(ERRORS, success("fine", "m.ok", stale_after=None), probes=(probe("m"),)).feed("0x3")
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from decide.long_night import calls, long_night
-from decide.scene import STEP, Scene, reading
+from decide.scene import START, STEP, Scene, reading, trigger
 
 from cockpit.decide.decide import decide
+from cockpit.decide.limits import limits_of
+from cockpit.decide.sampling import Sampler
 
 HOUR = 3600 // 15
 
@@ -48,6 +50,15 @@ def test_what_a_reading_does_not_change_is_not_worked_out_again() -> None:
     scene = long_night(steps=HOUR)
     same, other = (calls(partial(taken, scene, rate)) for rate in (0.0, 0.01))
     assert same <= 0.9 * other
+
+
+def test_a_sample_that_finds_everything_as_it_was_is_not_evaluated_again() -> None:
+    rule = trigger("errors", "m.rate > 0.05 && n.ok", clear_condition="m.rate < 0.01")
+    scene = Scene(rule).feed_all("0x3")
+    limits = limits_of(rule, scene.plan.probes, ("m", "n"))
+    sampler = Sampler(rule, ("m", "n"), limits, START, None)
+    first, second = (calls(lambda: sampler.sample(scene.board.readings, scene.now), "execute") for _ in range(2))
+    assert first > second == 0
 
 
 def taken(scene: Scene, rate: float) -> None:

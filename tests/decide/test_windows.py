@@ -116,6 +116,13 @@ def test_what_is_not_needed_makes_nothing_stale() -> None:
     assert scene.state("all") is State.CLEAR
 
 
+@pytest.mark.parametrize(("older", "newer"), ["mn", "nm"])
+def test_what_either_of_two_readings_decides_is_as_fresh_as_the_newer(older: str, newer: str) -> None:
+    scene = Scene(success("any", "m.ok || n.ok", stale_after=30)).feed("up", older).feed("up", newer)
+    assert scene.wait(30).state("any") is State.MET
+    assert scene.wait(0.001).reason("any") is Reason.STALE
+
+
 @pytest.mark.parametrize(("silent", "state"), [(45, State.MET), (56, State.PROVING)])
 def test_one_throttled_poll_and_the_slower_one_after_it_cost_no_proof(silent: float, state: State) -> None:
     """A throttled probe of 15 s is asked again after 30 s; its answer may take its time."""
