@@ -40,7 +40,7 @@ def schedule(
     """The schedule at `now`; None for a plan without steps. `graphs` are those of the plan."""
     if not plan.runbook and not plan.rollback_plan:
         return None
-    window = _window(plan, record, seen, now)
+    window = _window(plan, graphs.runbook, record, seen, now)
     gates = {gate.id: gate.title for gate in seen.gates if not gate.passed}
     opens = max(now, window.begins) if window and not _deployed(seen) else now
     there = _Steps(graphs.runbook, seen.runbook, record, readings, now, opens, gates)
@@ -63,15 +63,14 @@ def _deployed(seen: Seen) -> bool:
     return seen.verdict.phase is Phase.POST_DEPLOY
 
 
-def _window(plan: Plan, record: Counted, seen: Seen, now: datetime) -> Opening | None:
+def _window(plan: Plan, runbook: StepGraph, record: Counted, seen: Seen, now: datetime) -> Opening | None:
     """The opening that this cutover is in: of a weekly window the one nearest to its beginning, else the next one."""
     if plan.window is None:
         return None
     began = record.phase()
     if _deployed(seen):
         return plan.window.near(began.at if began else now)
-    first = min((step.began for step, each in zip(seen.runbook, plan.runbook, strict=True) if step.began and each.in_window),
-                default=None)  # fmt: skip
+    first = min((step.began for step in seen.runbook if step.began and step.id in runbook.before), default=None)
     return plan.window.near(first) if first is not None else plan.window.next_after(now)
 
 

@@ -233,6 +233,31 @@ def test_it_changes_nothing_of_the_verdict() -> None:
     assert without.back is None
 
 
+def begun_step(id_: str, begins: str) -> list[Entry]:
+    return [StepBegan(at_clock(begins), id_, "primary", "on_call", NIGHT.digest)]
+
+
+def done_step(id_: str, begins: str, ends: str) -> list[Entry]:
+    ended = StepEnded(at_clock(ends), id_, "primary", "done", "", "on_call", NIGHT.digest)
+    return [*begun_step(id_, begins), ended]
+
+
+@pytest.mark.parametrize(
+    ("steps", "fit"),
+    [
+        ([], RollbackFit.FITS),
+        (begun_step("back.a", "22:59"), RollbackFit.FITS),
+        (begun_step("back.a", "23:00"), RollbackFit.UNDER_WAY),
+        (done_step("back.a", "23:30", "23:40"), RollbackFit.UNDER_WAY),
+        (done_step("back.a", "23:30", "23:40") + done_step("back.b", "23:40", "23:45"), RollbackFit.FITS),
+    ],
+)
+def test_a_rollback_that_nobody_decided_on_is_under_way_from_its_first_step_since_the_deployment_to_its_last(
+    steps: list[Entry], fit: RollbackFit
+) -> None:
+    assert way_back(NIGHT, at_clock("23:50"), DEPLOYED, *steps).fit is fit
+
+
 def facts(found: WayBack) -> Mapping[str, object]:
     return {"fit": found.fit, "moment": found.moment}
 
@@ -240,8 +265,7 @@ def facts(found: WayBack) -> Mapping[str, object]:
 def test_after_a_rollback_and_another_deployment_the_steps_of_the_first_do_not_count() -> None:
     done: list[Entry] = [DEPLOYED]
     for step in BACK:
-        done += [StepBegan(at_clock("23:30"), step.id, "primary", "on_call", NIGHT.digest)]
-        done += [StepEnded(at_clock("23:31"), step.id, "primary", "done", "", "on_call", NIGHT.digest)]
+        done += done_step(step.id, "23:30", "23:31")
     again = replace(DEPLOYED, at=at_clock("00:30"))
     fresh = way_back(NIGHT, at_clock("01:00"), DEPLOYED)
     assert facts(way_back(NIGHT, at_clock("01:00"), *done, again)) == facts(fresh)
