@@ -74,31 +74,35 @@ def _window(plan: Plan, runbook: StepGraph, record: Counted, seen: Seen, now: da
     return plan.window.near(first) if first is not None else plan.window.next_after(now)
 
 
-def _of_this_attempt(statuses: Sequence[StepStatus], record: Counted) -> list[StepStatus | None]:
+def _of_this_attempt(statuses: Sequence[StepStatus], record: Counted) -> list[StepStatus]:
     """Steps of the rollback as done since the deployment began: those of an earlier rollback are not done now."""
     began = record.phase()
     since = began.at if began else None
-    return [each if since is None or each.began is None or each.began >= since else None for each in statuses]
+    return [each for each in statuses if since is None or each.began is None or each.began >= since]
 
 
 class _Steps:
-    """One list of steps, with their estimates, placed on the time axis: those that have not begun from `opens` on."""
+    """One list of steps, with their estimates, placed on the time axis: those that have not begun from `opens` on.
+
+    A step without a status counts as not begun.
+    """
 
     def __init__(
         self,
         graph: StepGraph,
-        statuses: Sequence[StepStatus | None],
+        statuses: Sequence[StepStatus],
         record: Counted,
         readings: Readings,
         now: datetime,
         opens: datetime,
         gates: Mapping[str, str],
     ) -> None:
-        self._all = list(zip(graph.steps, statuses, strict=True))
         self.graph = graph
         self.steps = graph.in_window
-        self._status = {step.id: status for step, status in self._all}
-        self._estimates = {step.id: estimate(step, status, record, readings, now) for step, status in self._all}
+        self._status = {status.id: status for status in statuses}
+        self._estimates = {
+            step.id: estimate(step, self._status.get(step.id), record, readings, now) for step in graph.steps
+        }
         self._now, self._opens, self._gates = now, opens, gates
         self._before = graph.before
         known = [found for found in self._estimates.values() if found is not None]
@@ -118,7 +122,7 @@ class _Steps:
 
     @property
     def begun(self) -> bool:
-        return any(status is not None and status.began is not None for status in self._status.values())
+        return any(status.began is not None for status in self._status.values())
 
     @property
     def over(self) -> bool:
@@ -135,7 +139,7 @@ class _Steps:
         """When each step starts and ends, if those that are not over take so long."""
         spans: dict[str, Span] = {}
         for id_, waits_for in self._before.items():
-            status, takes = self._status[id_], estimates.get(id_, _NOTHING)
+            status, takes = self._status.get(id_), estimates.get(id_, _NOTHING)
             if status is not None and status.progress.meaning.done and status.ended is not None:
                 spans[id_] = status.began or status.ended, status.ended
             elif status is not None and status.progress is StepState.STARTED and status.began is not None:
@@ -173,12 +177,12 @@ class _Steps:
             )
             if step.id in likely
             else self._prepared(step, begin)
-            for step, _ in self._all
+            for step in self.graph.steps
         )
 
     def _prepared(self, step: Step, begin: datetime | None) -> StepTime:
         """A step that is to be over when the window begins."""
-        status = self._status[step.id]
+        status = self._status.get(step.id)
         until = (
             status.ended if status is not None and status.ended is not None and self._is_over(step.id) else self._now
         )
@@ -210,17 +214,17 @@ class _Steps:
     def _late(self, id_: str, span: Span, planned: Mapping[str, Span]) -> timedelta | None:
         if id_ not in planned:
             return None
-        status = self._status[id_]
+        status = self._status.get(id_)
         begun = status is not None and status.began is not None and status.progress is not StepState.FAILED
         by = span[1] - planned[id_][1] if begun else span[0] - planned[id_][0]
         return by if not begun or self._is_over(id_) or self._estimates[id_] is not None else None
 
     def _is_over(self, id_: str) -> bool:
-        status = self._status[id_]
+        status = self._status.get(id_)
         return status is not None and status.progress.meaning.done
 
     def _is_under_way(self, id_: str) -> bool:
-        status = self._status[id_]
+        status = self._status.get(id_)
         return status is not None and status.progress is StepState.STARTED
 
 

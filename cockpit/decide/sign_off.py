@@ -21,8 +21,8 @@ def sign_off_status(
     given, stale = record.latest(SignOff, subject), ""
     if given is not None and not given.retracted:
         stale = _stale(ask, given, reached, now)
-    elif (refused := record.why_not(SignOff, subject)) is not None and (given is None or refused[0].at > given.at):
-        given, stale = refused
+    elif (refused := record.why_not(SignOff, subject)) is not None and record.place(refused[0]) > record.place(given):
+        given, stale = refused  # it came after what was taken back, whatever either clock says
     if given is None or given.retracted:
         return SignOffStatus(ask.ask, ask.roles)
     return SignOffStatus(

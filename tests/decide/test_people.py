@@ -74,6 +74,16 @@ def test_a_sign_off_can_be_taken_back() -> None:
     assert sign(scene, "vpn", retracted=True).item("vpn").check is Check.PENDING
 
 
+@pytest.mark.parametrize("ahead", [-30, 0, 30])
+def test_what_is_signed_after_another_was_taken_back_says_why_it_does_not_count_whatever_the_clocks_say(
+    ahead: float,
+) -> None:
+    scene = sign(Scene(*CALM, after=(SIGNED_ITEM,)).wait(60), "vpn")
+    scene.say(SignOff(scene.now + seconds(ahead), "vpn", "primary", "on_call", "seen", "d1", retracted=True))
+    assert scene.item("vpn").check is Check.PENDING
+    assert sign(scene, "vpn", digest="another").item("vpn").check is Check.STALE
+
+
 def test_evidence_that_fails_or_cannot_be_seen_outweighs_any_signature() -> None:
     scene = sign(Scene(*CALM, after=(BOTH,)), "smoke")
     assert scene.item("smoke").check is Check.UNKNOWN

@@ -112,6 +112,7 @@ def test_what_is_prepared_before_the_window_is_no_part_of_the_night() -> None:
     assert found.end == at(20, of(*DIAMOND), began("bucket", 0)).end
     assert (of_step(found, "today").starts, of_step(found, "today").late) == (None, minutes(20))
     assert of_step(at(-20, made), "today").late is None
+    assert of_step(at(0, made), "today").late is None
 
 
 def test_a_step_without_an_estimate_makes_the_end_a_lower_bound() -> None:
@@ -119,6 +120,13 @@ def test_a_step_without_an_estimate_makes_the_end_a_lower_bound() -> None:
     assert end is not None
     assert end.without == ("Watch",)
     assert end.line(None) == "ends 23:45 or later"
+
+
+def test_the_night_has_ended_when_every_step_is_over() -> None:
+    steps: list[Entry] = [began("bucket", 0), ended("bucket", 30), ended("image", 40), ended("rows", 50, "skipped")]
+    steps += [began("deploy", 50), ended("deploy", 55)]
+    ends = [at(minute, of(*DIAMOND), *steps).end for minute in (54, 55)]
+    assert [end.line(None) for end in ends if end is not None] == ["ends 23:20", "ended 22:55"]
 
 
 def test_earlier_records_come_before_what_was_planned() -> None:

@@ -6,6 +6,7 @@ import pytest
 from decide.scene import CALM, STEP, Scene, ask, at, blind, gate, item, probe, reading, seconds, success, trigger
 
 from cockpit.decide.events import Change, Decision, PhaseBegan, PointOfNoReturn, Record, SignOff
+from cockpit.decide.settle import settle
 from cockpit.decide.states import State, Word
 from cockpit.plan.model import Mode, Phase, Severity
 from probes.reading import Reason
@@ -330,6 +331,17 @@ def test_every_change_of_the_word_is_told_once() -> None:
     scene = Scene(*CALM, ERRORS).feed("0x9 down up 0x9 0.2")
     told = [(c.before, c.after) for c in scene.record.all(Change) if c.subject == "verdict"]
     assert told == [("HOLD", "GO"), ("GO", "HOLD"), ("HOLD", "GO"), ("GO", "ROLLBACK")]
+
+
+def test_what_changed_with_what_was_recorded_is_told_with_it() -> None:
+    """A trip that was asked for before a dismissal, and answered after it: it calls once it was shown."""
+    scene = Scene(*CALM, ERRORS, trigger("gone", "n.running < 1")).feed("0.2").wait(15).dismiss()
+    scene.now = at(33)
+    scene.board.add("n", reading(at(20), {"running": 0}))
+    recorded = len(scene.record.all(Change))
+    _, told = settle(scene.plan, scene.board, scene.record, scene.situation, scene.now)
+    assert [each.subject for each in told] == ["gone", "verdict"]
+    assert list(told) == scene.record.all(Change)[recorded:]
 
 
 def test_changes_of_criteria_items_and_gates_are_told_too() -> None:
