@@ -18,12 +18,12 @@ def sign_off_status(
     """None where no sign-off is asked. `reached` is the state of its evidence, if it has any."""
     if ask is None:
         return None
-    given, stale = record.latest(SignOff, subject), ""
+    given, refused = record.latest(SignOff, subject), record.why_not(SignOff, subject)
     if given is not None and not given.retracted:
         stale = _stale(ask, given, reached, now)
-    elif (refused := record.why_not(SignOff, subject)) is not None and record.place(refused[0]) > record.place(given):
+    elif refused is not None and not refused[0].retracted and record.place(refused[0]) > record.place(given):
         given, stale = refused  # it came after what was taken back, whatever either clock says
-    if given is None or given.retracted:
+    else:
         return SignOffStatus(ask.ask, ask.roles)
     return SignOffStatus(
         ask.ask,

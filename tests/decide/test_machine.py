@@ -104,6 +104,12 @@ def test_a_new_sample_needs_new_data_of_each_reading_that_decides_it() -> None:
     assert after(FOR_30, *two, bad(45, data_at=at(40))).samples == 2
 
 
+def test_what_turned_it_is_not_counted_again_when_the_other_reading_that_decides_it_comes() -> None:
+    turned = good(45, data_at=at(20))
+    assert after(FOR_30, *TRIPPED, turned, good(46, data_at=at(45))).samples == 1
+    assert after(FOR_30, *TRIPPED, turned, good(60, data_at=at(46))).samples == 2
+
+
 # -- recovering ------------------------------------------------------------------------------------------------------
 
 
@@ -122,6 +128,7 @@ def test_clear_again_it_starts_from_nothing_and_its_trip_is_over() -> None:
 
 
 def test_a_gap_begins_the_recovery_again() -> None:
+    assert after(FOR_30, *TRIPPED, good(45), good(75)).state is State.CLEAR
     assert run(after(FOR_30, *TRIPPED, good(45), good(76))) == (State.RECOVERING, ZERO, 1)
 
 

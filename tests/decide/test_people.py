@@ -84,6 +84,13 @@ def test_what_is_signed_after_another_was_taken_back_says_why_it_does_not_count_
     assert sign(scene, "vpn", digest="another").item("vpn").check is Check.STALE
 
 
+def test_what_takes_nothing_back_and_does_not_count_is_no_sign_off() -> None:
+    scene = sign(Scene(*CALM, after=(SIGNED_ITEM,)), "vpn", digest="another", retracted=True)
+    signed = scene.item("vpn").sign_off
+    assert signed is not None
+    assert (scene.item("vpn").check, signed.by) == (Check.PENDING, "")
+
+
 def test_evidence_that_fails_or_cannot_be_seen_outweighs_any_signature() -> None:
     scene = sign(Scene(*CALM, after=(BOTH,)), "smoke")
     assert scene.item("smoke").check is Check.UNKNOWN
