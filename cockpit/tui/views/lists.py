@@ -65,10 +65,10 @@ PROBES = (
 )
 TIMELINE = (
     Column("at", "UTC", 8),
-    Column("before", "WAS", 13, rank=1),
+    Column("before", "WAS", 13, rank=2),
     Column("after", "NOW", 14),
-    Column("subject", "WHAT", rank=0, least=24, most=64),
-    Column("because", "BECAUSE", rank=2, least=30),
+    Column("subject", "WHAT", rank=0, least=20, most=64),
+    Column("because", "BECAUSE", rank=1, least=24),
 )
 
 
