@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import takewhile
-from typing import TypeVar, assert_never, get_args
+from typing import TypeVar, get_args
 
 from cockpit import formatting
 from cockpit.decide.events import (
@@ -51,6 +51,8 @@ DECISIONS = ("execute", "dismiss", "fix_forward", "proceed", "migrate", "accept_
 """Choices of a decision."""
 _ON_ONE_PLAN = (SignOff, Vote, Waiver, Acknowledgement)
 """Given on a plan as it reads, so another plan needs another one. A step done or a phase begun stays a fact."""
+NOWHERE = -1
+"""The place of no entry: before that of any."""
 E = TypeVar("E", bound=Entry)
 
 
@@ -59,7 +61,7 @@ class Counted:
     """The entries of a record that count at one moment. Made by `counted`."""
 
     left_out: list[NotCounted] = field(default_factory=list)
-    by_kind: dict[type, list[Entry]] = field(default_factory=dict)
+    by_kind: dict[type, list[Entry]] = field(default_factory=lambda: {kind: [] for kind in _KINDS})
     newest: dict[tuple[type, str], Entry] = field(default_factory=dict)
     turns: Mapping[str, Sequence[Change]] = field(default_factory=dict)
     """This cockpit's own changes by subject, oldest first."""
@@ -102,7 +104,7 @@ class Counted:
 
     def all(self, kind: type[E]) -> list[E]:
         """Every entry of one kind, oldest first."""
-        return self.by_kind.get(kind, [])  # type: ignore[return-value]
+        return self.by_kind[kind]  # type: ignore[return-value]
 
     def latest(self, kind: type[E], subject: str) -> E | None:
         """The newest entry of one kind about one subject."""
@@ -110,8 +112,8 @@ class Counted:
         return found if isinstance(found, kind) else None
 
     def place(self, entry: Entry | None) -> int:
-        """Its place in the order in which this cockpit came to know of entries; -1 for none."""
-        return -1 if entry is None else self.places[id(entry)]
+        """Its place in the order in which this cockpit came to know of entries; NOWHERE for none."""
+        return NOWHERE if entry is None else self.places[id(entry)]
 
     def phase(self) -> PhaseBegan | None:
         """The phase the cutover is in, or None before any began."""
@@ -142,10 +144,10 @@ class Counted:
         run = takewhile(lambda each: each.phase is Phase.POST_DEPLOY, reversed(began))
         return min((each.at for each in run), default=None)
 
-    def why_not(self, kind: type[E], subject: str) -> tuple[E, str] | None:
-        """The newest entry of one kind about one subject that does not count, and why."""
+    def refused(self, subject: str) -> tuple[SignOff, str] | None:
+        """The newest sign-off of one subject that does not count, and why."""
         for each in reversed(self.left_out):
-            if isinstance(each.entry, kind) and getattr(each.entry, "subject", None) == subject:
+            if isinstance(each.entry, SignOff) and each.entry.subject == subject:
                 return each.entry, each.why
         return None
 
@@ -270,8 +272,6 @@ class Rules:
                 return self._deciding
             case StepBegan() | StepEnded() | GateUsed():
                 return None
-            case _:
-                assert_never(entry)
 
     def _unsigned(self, entry: Statement, person: Person) -> str:
         if isinstance(entry, SignOff | Vote) and entry.rehearsal and not self.rehearsal:
@@ -331,7 +331,7 @@ class _Openings:
             return ""  # this cockpit asked the gates of the plan it had then
         place = self._record.places[id(entry)]
         for gate in gates:
-            spent = max((use for use in self._uses.get(gate.id, ()) if use < place), default=-1)
+            spent = max((use for use in self._uses.get(gate.id, ()) if use < place), default=NOWHERE)
             votes = [v for v in self._on(entry.plan_digest, timed) if spent < self._record.places[id(v)] < place]
             if missing := tally(gate, votes, entry.at, entry.by).missing:
                 return f"{gate.title} was not passed then: {'; '.join(missing)}"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cockpit import formatting
-from cockpit.decide.counted import Counted, counted
+from cockpit.decide.counted import NOWHERE, Counted, counted
 from cockpit.decide.criterion import shown_since
 from cockpit.decide.events import MIGRATION, Change, Decision, GateUsed, Happened, Record, Vote
 from cockpit.decide.gate_votes import against, tally
@@ -91,7 +91,7 @@ def missing_to_go_on(plan: Plan, record: Record, what: str, now: datetime) -> tu
     counts = counted(plan, record, now)
     for gate in plan.gates:
         if gate.before == what:
-            stands, begun = tally(gate, _unused_votes(gate, counts), now), _spent(gate, counts) >= 0
+            stands, begun = tally(gate, _unused_votes(gate, counts), now), _spent(gate, counts) > NOWHERE
             if missing := counts.withheld.sentences + (
                 tuple(map(against, stands.against)) if begun else stands.missing
             ):
@@ -217,10 +217,10 @@ def _unused_votes(gate: Gate, record: Counted) -> list[Vote]:
 
 
 def _spent(gate: Gate, record: Counted, before: int | None = None) -> int:
-    """The place up to which its votes are used; -1 where none are. `before`: by what came before that place."""
+    """The place up to which its votes are used; NOWHERE where none are. `before`: by what came before that place."""
     uses = (*_uses(gate, record), *(use for use in record.spends if use.gate == gate.id))
     places = (record.place(use) for use in uses)
-    return max((place for place in places if before is None or place < before), default=-1)
+    return max((place for place in places if before is None or place < before), default=NOWHERE)
 
 
 def _last_use(gate: Gate, record: Counted) -> GateUsed | None:

@@ -18,7 +18,7 @@ def sign_off_status(
     """None where no sign-off is asked. `reached` is the state of its evidence, if it has any."""
     if ask is None:
         return None
-    given, refused = record.latest(SignOff, subject), record.why_not(SignOff, subject)
+    given, refused = record.latest(SignOff, subject), record.refused(subject)
     if given is not None and not given.retracted:
         stale = _stale(ask, given, reached, now)
     elif refused is not None and not refused[0].retracted and record.place(refused[0]) > record.place(given):

@@ -17,6 +17,7 @@ from cockpit.decide.events import (
     Change,
     Decision,
     Entry,
+    GateUsed,
     LinesMissing,
     ObserverGap,
     PhaseBegan,
@@ -296,6 +297,49 @@ def test_in_a_rehearsal_what_is_stated_here_needs_no_signature_but_a_wrong_one_i
     made = Scene(*CALM, items=(ITEM,), people=PEOPLE, record=Record(rehearsal=True)).feed("0")
     made.say(signed(SignOff(made.now, "vpn", "ann", "on_call", "seen", "d1"), key, own=True))
     assert (made.situation.not_counted == ()) is counts
+
+
+@pytest.mark.parametrize(("claimed", "key", "why"), [
+    (True, "", []),
+    (False, "SHA256:cid", []),
+    (False, "", ["not cryptographically signed, and the plan asks for it"]),
+])  # fmt: skip
+def test_a_line_of_the_plan_may_ask_for_a_signature_of_people_whose_key_it_does_not_name(
+    claimed: bool, key: str, why: list[str]
+) -> None:
+    vpn = replace(ITEM, sign_off=replace(ask("on_call"), claimed=claimed))
+    made = Scene(*CALM, items=(vpn,), people=(Person("cid", "Cid", ("on_call",)),)).feed("0")
+    made.say(signed(SignOff(made.now, "vpn", "cid", "on_call", "seen", "d1"), key))
+    assert [each.why for each in made.situation.not_counted] == why
+
+
+@pytest.mark.parametrize(("voted_on", "counts"), [("d0", True), ("d1", False)])
+def test_a_deployment_that_another_cockpit_began_on_the_plan_as_it_read_then_stays_a_fact(
+    voted_on: str, counts: bool
+) -> None:
+    """Its gate was open by the votes on that plan."""
+    made = scene().begin(Phase.PRE_DEPLOY).feed("0")
+    for by, role in (("ann", "on_call"), ("bob", "backup")):
+        made.say(signed(replace(vote(by, role, made.now), plan_digest=voted_on), KEYS[by]))
+    made.say(signed(PhaseBegan(made.now, Phase.POST_DEPLOY, "ann", "go", "on_call", "d0"), KEYS["ann"]))
+    assert (made.situation.verdict.phase is Phase.POST_DEPLOY) is counts
+
+
+def test_votes_are_used_by_what_was_begun_with_them_though_neither_can_be_of_the_time_it_bears() -> None:
+    """The clock of bob's cockpit is two hours ahead: his vote does not count here, and what he began used up ann's."""
+    made = Scene(*CALM, items=(ITEM,), gates=(gate(),), people=(*PEOPLE, Person("cid", "Cid", ("backup",)))).feed("0")
+    ahead = made.now + timedelta(hours=2)
+    proof = Proof(key=KEYS["bob"], opened=ahead, written=ahead, received=made.now)
+    made.say(
+        signed(vote("ann", "on_call", made.now), KEYS["ann"]),
+        replace(vote("bob", "backup", ahead), proof=proof),
+        GateUsed(ahead, "go_no_go", "deploy", "bob", "backup", "d1", proof=proof),
+        vote("cid", "backup", made.now),
+    )
+    assert made.situation.gates[0].missing == ("needs 1 more GO vote (on-call)",)
+    assert [each.why.partition("; ")[2] for each in made.situation.not_counted] == [
+        "", "the votes it rests on are used all the same",
+    ]  # fmt: skip
 
 
 def test_what_another_cockpit_states_in_a_rehearsal_needs_the_key_all_the_same() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from decide.scene import CALM, HERE, Scene, ask, at, gate, item, seconds, success, trigger
+from decide.scene import CALM, HERE, STEP, Scene, ask, at, gate, item, reading, seconds, success, trigger
 
 from cockpit.decide.events import Decision, Entry, Happened, PhaseBegan, Record, SignOff, StepBegan, Vote, Waiver
 from cockpit.decide.situation import Badge
@@ -63,6 +63,22 @@ def test_a_sign_off_given_while_the_evidence_failed_does_not_count_for_what_came
 def test_a_sign_off_outlives_a_moment_of_not_knowing() -> None:
     scene = sign(Scene(*CALM, after=(BOTH,)).feed("up"), "smoke").feed("denied up")
     assert scene.item("smoke").check is Check.PASS
+
+
+def test_a_line_that_failed_between_two_looks_has_not_passed_all_along() -> None:
+    scene = Scene(*CALM, after=(item("smoke", "m.ok"),)).feed("upx9")
+    assert scene.word is Word.GO
+    for after, ok in ((5, False), (10, True)):
+        scene.board.add("m", reading(scene.now + seconds(after), {"ok": ok}))
+    scene.now += STEP
+    assert scene.tick().item("smoke").check is Check.PASS
+    assert scene.item("smoke").ok_since == scene.now - seconds(5)
+
+
+def test_a_line_that_nothing_is_asked_of_says_so() -> None:
+    line = Scene(*CALM, after=(item("idle"),)).feed("0").item("idle")
+    assert line.check is Check.UNKNOWN
+    assert line.detail == "NO_DATA: the plan names neither a condition nor a sign-off for this line"
 
 
 def test_a_sign_off_in_another_role_does_not_count() -> None:
