@@ -167,7 +167,7 @@ def counted(plan: Plan, record: Record, now: datetime) -> Counted:
         if kind not in _UNCHECKED:
             entries = []
             for each in record.all(kind):
-                why, only = rules.objection(each) or opened.objection(each), ""
+                why, only = rules.objection(each) or opened.objection(each, timed=True), ""
                 takes_away = _takes_away(each, entries) if why else ""
                 if takes_away and not (rules.unsound(each) or opened.objection(each, timed=False)):
                     why, only = "", f"{why}; {takes_away} all the same"
@@ -311,7 +311,7 @@ class _Openings:
         self._votes: dict[tuple[str, bool], list[Vote]] = {}
         """By digest of a plan, and whether their time must be one that can be: the votes on it that count."""
 
-    def objection(self, entry: Entry, *, timed: bool = True) -> str:
+    def objection(self, entry: Entry, *, timed: bool) -> str:
         """Why it was not open; empty where it was. Not `timed`: to whoever knew of votes whose time cannot be, as well."""
         if isinstance(entry, GateUsed):
             gates = [gate for gate in self._plan.gates if (gate.id, gate.before) == (entry.gate, entry.act)]

@@ -110,7 +110,7 @@ def _ok_since(
     if not state.meaning.done:
         return None
     moments = [reached.ok_since if reached else None, signed.at if signed else None, stands_since]
-    return max((moment for moment in moments if moment is not None), default=None)
+    return max(moment for moment in moments if moment is not None)
 
 
 def shown_since(change: Change | None, word: str, now: datetime) -> datetime | None:

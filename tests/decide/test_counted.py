@@ -325,6 +325,27 @@ def test_a_deployment_that_another_cockpit_began_on_the_plan_as_it_read_then_sta
     assert (made.situation.verdict.phase is Phase.POST_DEPLOY) is counts
 
 
+@pytest.mark.parametrize(("initiator", "counts"), [("bob", True), ("ann", False)])
+def test_whoever_another_cockpit_says_has_begun_it_gave_no_vote_for_it_where_the_gate_leaves_them_out(
+    initiator: str, counts: bool
+) -> None:
+    alone = replace(gate(required=1), poll=replace(gate(required=1).poll, exclude_initiator=True))
+    made = Scene(*CALM, gates=(alone,), people=PEOPLE).begin(Phase.PRE_DEPLOY).feed("0")
+    made.say(signed(vote("ann", "on_call", made.now), KEYS["ann"]))
+    role = {person.id: person.roles[0] for person in PEOPLE}[initiator]
+    made.say(signed(PhaseBegan(made.now, Phase.POST_DEPLOY, initiator, "go", role, "d1"), KEYS[initiator]))
+    assert (made.situation.verdict.phase is Phase.POST_DEPLOY) is counts
+
+
+def test_all_that_kept_a_gate_shut_is_said_of_what_was_begun_without_it() -> None:
+    made = scene().begin(Phase.PRE_DEPLOY).feed("0")
+    made.say(signed(replace(vote("bob", "backup", made.now), choice="no-go"), KEYS["bob"]))
+    made.say(signed(PhaseBegan(made.now, Phase.POST_DEPLOY, "ann", "go", "on_call", "d1"), KEYS["ann"]))
+    assert [each.why for each in made.situation.not_counted] == [
+        "Go / no-go was not passed then: bob (backup) votes no-go; needs 2 more GO votes (on-call)"
+    ]
+
+
 def test_votes_are_used_by_what_was_begun_with_them_though_neither_can_be_of_the_time_it_bears() -> None:
     """The clock of bob's cockpit is two hours ahead: his vote does not count here, and what he began used up ann's."""
     made = Scene(*CALM, items=(ITEM,), gates=(gate(),), people=(*PEOPLE, Person("cid", "Cid", ("backup",)))).feed("0")

@@ -175,6 +175,11 @@ def test_what_came_and_went_under_a_waiver_is_its_givers_affair() -> None:
     assert scene.word is Word.GO
 
 
+def test_a_shorter_waiver_takes_the_place_of_a_longer_one_and_what_trips_after_its_end_calls() -> None:
+    scene = waive(Scene(*CALM, trigger("errors", "m.rate > 0.05")).feed("0"), "errors", 3600).feed("0")
+    assert waive(scene, "errors", 30).feed("0x2 0.2").word is Word.ROLLBACK
+
+
 def test_a_waiver_from_a_fast_clock_hides_no_trip_before_it_begins() -> None:
     scene = Scene(trigger("errors", "m.rate > 0.05"), CALM[0]).feed("0.2")
     scene.say(Waiver(scene.now + seconds(60), "errors", "primary", "known", scene.now + seconds(600), "on_call", "d1"))
