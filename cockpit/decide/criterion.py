@@ -138,8 +138,8 @@ def unwaived(trips: tuple[Trip, ...], record: Counted, subject: str) -> tuple[Tr
     for trip in trips:
         since = trip.since
         for begins, ends in spans:
-            if begins <= since < ends:
-                since = ends
+            if begins <= since:
+                since = max(since, ends)
         if since == trip.since:
             counting.append(trip)
         elif trip.until is None or trip.until > since:

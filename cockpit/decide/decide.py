@@ -100,8 +100,8 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
 
 
 def _freshness(plan: Plan, guard: Criterion) -> timedelta:
-    probes = guard.condition.probes if guard.condition else ()
-    return max((plan.probes[probe].stale_after for probe in probes), default=timedelta(0))
+    assert guard.condition is not None
+    return max(plan.probes[probe].stale_after for probe in guard.condition.probes)
 
 
 def _back(
@@ -135,7 +135,7 @@ def changes(before: Situation, after: Situation) -> Iterator[Change]:
 def words_of(situation: Situation) -> dict[str, tuple[str, str]]:
     """The word of the verdict ("verdict"), and of each criterion, guard, item and gate by id, with why it is so now."""
     verdict = situation.verdict
-    return {VERDICT: (verdict.word, next(iter(verdict.reasons), "")), **_words_of_lines(situation)}
+    return {VERDICT: (verdict.word, verdict.reasons[0]), **_words_of_lines(situation)}
 
 
 def _words_of_lines(situation: Situation) -> dict[str, tuple[str, str]]:
@@ -163,5 +163,5 @@ def _turn(before: Verdict, after: Verdict, now: datetime) -> Change | None:
     if (before.word, before.phase) == (after.word, after.phase) and not renewed:
         return None
     answered = before.latch is not None and after.latch is None
-    because = after.decided if answered and after.decided else next(iter(after.reasons), "")
+    because = after.decided if answered and after.decided else after.reasons[0]
     return Change(now, VERDICT, before.word, after.word, because, after.latch.trips if after.latch else ())

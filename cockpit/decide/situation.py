@@ -285,7 +285,7 @@ class Verdict:
     since: datetime
     phase: Phase
     reasons: tuple[str, ...]
-    """The reasons for the word, most important first, each a because-line."""
+    """The reasons for the word, most important first, each a because-line: there is one at least."""
     waivers: int = 0
     latch: Latch | None = None
     loses: str = ""

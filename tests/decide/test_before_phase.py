@@ -93,11 +93,14 @@ def test_an_alarm_that_began_to_ring_at_the_very_moment_of_the_deployment_is_of_
     assert both_read(scene, ({"ok": False}, {}), since=rings_since).word is word
 
 
-def test_an_alarm_that_was_read_before_the_deployment_and_rang_anew_in_it_is_a_new_one() -> None:
+@pytest.mark.parametrize(("since", "word"), [(-600, Word.HOLD), (20, Word.HOLD), (21, Word.ROLLBACK)])
+def test_an_alarm_that_was_read_before_the_deployment_is_a_new_one_if_it_rang_anew_since(
+    since: float, word: Word
+) -> None:
+    """The deployment begins in the 21st second."""
     scene = both_read(Scene(*CALM, trigger("alarm", "!m.ok")), ({"ok": False}, {}), since=-600)
-    scene.wait(5).begin(Phase.POST_DEPLOY)
-    assert both_read(scene, ({"ok": False}, {}), since=-600).word is Word.HOLD
-    assert both_read(scene, ({"ok": False}, {}), since=40).word is Word.ROLLBACK
+    scene.wait(6).begin(Phase.POST_DEPLOY)
+    assert both_read(scene, ({"ok": False}, {}), since=since).word is word
 
 
 def test_what_comes_late_of_the_time_before_the_phase_says_of_a_breach_that_it_was_there() -> None:
@@ -199,6 +202,14 @@ def test_an_old_state_is_no_excuse_where_the_condition_was_not_true_beside_what_
     """The queue has been long since yesterday, and was first read in the phase; the limit fell in it."""
     scene = Scene(*CALM, trigger("queue", "m.rate > n.rate")).give("n", rate=0.6).wait(5).begin(Phase.POST_DEPLOY)
     assert both_read(scene, ({"rate": 0.4}, {"rate": 0.1}), since=-600).word is Word.ROLLBACK
+
+
+def test_what_was_bad_by_itself_goes_on_while_it_is_bad_together_with_another() -> None:
+    """Its neighbour is no breach without it."""
+    scene = Scene(*CALM, trigger("errors", "m.rate > 0.5 || (m.rate > 0.05 && n.rate > 0.05)"))
+    both_read(scene, ({"rate": 0.6}, {})).wait(5).begin(Phase.POST_DEPLOY)
+    assert both_read(scene, (BAD, BAD), (BAD, BAD)).word is Word.HOLD
+    assert both_read(scene, (BAD, {}), (BAD, BAD)).word is Word.ROLLBACK
 
 
 def test_an_acknowledgement_covers_one_occurrence() -> None:

@@ -121,6 +121,13 @@ def test_a_criterion_with_a_condition_and_a_sign_off_needs_both() -> None:
     assert sign(scene, "login").feed("0x4").word is Word.GO
 
 
+def test_a_sign_off_of_a_criterion_goes_stale_when_its_condition_fails_after_it() -> None:
+    scene = sign(Scene(success("login", "m.ok", sign_off=ask()), CALM[1]).feed("up"), "login").feed("down up")
+    assert scene.state("login") is State.MET
+    assert not scene.of("login").ok
+    assert sign(scene, "login").of("login").ok
+
+
 def test_a_criterion_of_a_sign_off_alone_is_met_by_it_and_not_met_when_it_goes_stale() -> None:
     scene = Scene(success("team", "", sign_off=ask(valid_for=600)), *CALM).feed("0")
     assert scene.state("team") is State.NOT_MET
@@ -170,9 +177,11 @@ def test_a_waived_trigger_does_not_roll_back_and_does_when_the_waiver_ends_with_
     assert scene.situation.verdict.since == at(120)
 
 
-def test_what_came_and_went_under_a_waiver_is_its_givers_affair() -> None:
-    scene = waive(Scene(trigger("errors", "m.rate > 0.05"), CALM[0]), "errors", 120).feed("0.2 0.2 0x8")
-    assert scene.word is Word.GO
+@pytest.mark.parametrize(("lasts", "word"), [(120, Word.GO), (45, Word.GO), (44, Word.ROLLBACK)])
+def test_what_came_and_went_under_a_waiver_is_its_givers_affair(lasts: float, word: Word) -> None:
+    """It was bad for 30 seconds, until 45 seconds after the waiver began."""
+    scene = waive(Scene(trigger("errors", "m.rate > 0.05", clear_for=30), CALM[0]), "errors", lasts).feed("0.2 0.2 0x9")
+    assert scene.word is word
 
 
 def test_a_shorter_waiver_takes_the_place_of_a_longer_one_and_what_trips_after_its_end_calls() -> None:
