@@ -46,5 +46,7 @@ def _status(step: Step, record: Counted, now: datetime) -> StepStatus:
 
 def _happening(step: Step, record: Counted, began: StepBegan | None) -> str:
     """The latest progress of the step's action."""
-    latest = record.latest(Happened, str(step.action)) if step.action and began else None
-    return latest.text if latest is not None and began is not None and latest.at >= began.at else ""
+    if step.action is None or began is None:
+        return ""
+    latest = record.latest(Happened, str(step.action))
+    return latest.text if latest is not None and latest.at >= began.at else ""

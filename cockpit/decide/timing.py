@@ -13,6 +13,7 @@ from probes.frozen import frozen
 
 SOON, LAST = timedelta(minutes=30), timedelta(minutes=10)
 """Before the last safe moment: when it is brought up, and brought up again."""
+_UNTIMED = "nobody knows how long a rollback takes"
 
 
 @frozen
@@ -126,7 +127,7 @@ class WayBack:
             case RollbackFit.FIX_FORWARD:
                 return "past the point of no return: fix forward"
             case RollbackFit.UNTIMED:
-                return "nobody knows how long a rollback takes"
+                return _UNTIMED
 
     def _beyond(self, ends: datetime) -> str:
         """By how much a rollback that ends then is too late: what it takes of the reserve is not what is left."""
@@ -163,13 +164,14 @@ class WayBack:
     @property
     def line(self) -> str:
         """All of it in one line."""
-        word = self.word or _before_deployment(self.moment, self.now)
+        if self.moment is None and self.fit in (RollbackFit.NOT_DEPLOYED, RollbackFit.UNTIMED):
+            return f"{_UNTIMED}: no step of the rollback plan has a duration, in the plan or in an earlier record"
+        word = self.word
         if self.fit is RollbackFit.FIX_FORWARD and self.loses:
             return f"{word}; a rollback would lose {self.loses}"
-        if self.fit is RollbackFit.UNTIMED:
-            return f"{word}: no step of the rollback plan has a duration, in the plan or in an earlier record"
-        if self.takes is None or self.fit is RollbackFit.UNDER_WAY:
+        if self.moment is None or self.takes is None or self.fit is RollbackFit.UNDER_WAY:
             return word
+        word = word or _before_deployment(self.moment, self.now)
         reserve = f", reserve {formatting.duration(self.reserve)}" if self.reserve else ""
         least = "at least " if self.without else ""
         ends = formatting.time_of_day(self.window.ends)
@@ -179,9 +181,7 @@ class WayBack:
         return f"{word}: {path}{why}{unknown}"
 
 
-def _before_deployment(moment: datetime | None, now: datetime) -> str:
-    if moment is None:
-        return "the last safe moment to go back"
+def _before_deployment(moment: datetime, now: datetime) -> str:
     if moment < now:
         ago = formatting.duration(now - moment)
         return (

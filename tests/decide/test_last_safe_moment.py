@@ -169,6 +169,7 @@ def at_clock(clock: str) -> datetime:
         ("03:00", "10m left", "decide by 03:10 (in 10m)"),
         ("03:10", "10m left", "decide by 03:10 (in 0s)"),
         ("03:11", "too late", "a rollback now would end at 03:46, 1m into the reserve of 15m"),
+        ("03:25", "too late", "a rollback now would end at 04:00, 15m into the reserve of 15m"),
         ("03:50", "too late", "a rollback now would end at 04:25, 25m after the window"),
     ],
 )
@@ -186,6 +187,8 @@ def test_before_the_deployment_there_is_nothing_to_decide_by() -> None:
     of = planned(NIGHT.rollback_plan, once)
     late = way_back(of, at_clock("22:00") + timedelta(days=2), PhaseBegan(at_clock("22:00"), Phase.PRE_DEPLOY))
     assert late.moment is not None
+    just = way_back(of, late.moment, PhaseBegan(at_clock("22:00"), Phase.PRE_DEPLOY))
+    assert just.line.startswith("the last safe moment to go back will be 03:25")
     assert late.moment < late.now
     assert "the last safe moment to go back was" in late.line
     assert "ago: begin in another window" in late.line
@@ -198,6 +201,9 @@ def test_a_step_without_a_duration_makes_it_the_latest_moment_and_is_named() -> 
     assert "no duration is known of Post it" in found.line
     none = way_back(planned((bare,), UTC_WINDOW), at_clock("01:00"), DEPLOYED)
     assert (none.fit, none.moment, none.ends) == (RollbackFit.UNTIMED, None, None)
+    assert none.line.startswith(f"{none.word}: no step of the rollback plan has a duration")
+    before = way_back(planned((bare,), UTC_WINDOW), at_clock("22:30"), PhaseBegan(at_clock("22:00"), Phase.PRE_DEPLOY))
+    assert (before.fit, before.word, before.line) == (RollbackFit.NOT_DEPLOYED, "", none.line)
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,8 @@ def test_it_is_fine_since_it_was_first_seen_so_while_what_was_seen_counts() -> N
 
 
 def test_it_is_fine_since_it_was_seen_to_be_after_a_suspicion_and_each_is_counted() -> None:
-    once = after(FOR_30, bad(0), good(15))
-    assert (*run(once), once.ok_since, once.near_misses) == (State.CLEAR, ZERO, 0, at(16), 1)
+    once = after(FOR_30, bad(0), bad(15), good(30))
+    assert (*run(once), once.ok_since, once.near_misses) == (State.CLEAR, ZERO, 0, at(31), 1)
     assert after(FOR_30, bad(0), good(15), bad(30), good(45)).near_misses == 2
 
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from cockpit.decide.board import Board
 from cockpit.decide.decide import changes, decide
 from cockpit.decide.events import Entry, PhaseBegan, Record, StepBegan, StepEnded, StepMeasured, Vote
+from cockpit.decide.states import StepState
 from cockpit.decide.timing import Schedule, StepTime
 from cockpit.plan.change_window import ChangeWindow, Opening
 from cockpit.plan.model import Phase, Plan, Step
@@ -246,6 +247,14 @@ def test_a_step_is_of_who_did_the_last_thing_to_it() -> None:
         (TEN, TEN + minutes(20)),
         (TEN + minutes(5), None),
     ]
+
+
+@pytest.mark.parametrize("clock_off", [-5, 0, 5])
+def test_a_step_that_is_begun_again_is_under_way_whatever_either_clock_says(clock_off: float) -> None:
+    made = of(*DIAMOND)
+    record = Record([began("bucket", 0), ended("bucket", 20), began("bucket", 20 + clock_off, "primary")])
+    bucket = decide(made, Board(made, TEN), record, TEN + minutes(30)).runbook[0]
+    assert (bucket.progress, bucket.by, bucket.ended) == (StepState.STARTED, "primary", None)
 
 
 def test_every_turn_of_the_way_back_is_a_change_once() -> None:

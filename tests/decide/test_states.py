@@ -85,6 +85,14 @@ def test_of_two_words_of_one_text_the_first_counts_and_they_must_look_alike() ->
             by_text((*State, *Odd))
 
 
+def test_people_read_the_label_of_a_word_and_its_text_where_it_has_none() -> None:
+    class Seen(Shown):
+        BARE = "BARE", replace(State.MET.meaning, label="")
+        NAMED = "NAMED", replace(State.MET.meaning, label="as people say it")
+
+    assert [each.label for each in Seen] == ["BARE", "as people say it"]
+
+
 @pytest.mark.parametrize("state", State)
 def test_every_state_can_be_reached(state: State) -> None:
     machines = [

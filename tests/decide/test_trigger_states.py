@@ -231,6 +231,7 @@ def test_an_alarm_from_before_the_cutover_does_not_roll_back_but_blocks_go_until
         scene.board.add("n", reading(scene.now + STEP))
         alarm(scene, ringing=True, since=-600)
     assert scene.tick().word is Word.GO
+    assert scene.situation.verdict.reasons == ("1 criterion met, 0 triggers clear, 1 acknowledged, checklist 0/0",)
 
 
 def test_an_acknowledged_alarm_that_cannot_be_seen_any_more_holds() -> None:
