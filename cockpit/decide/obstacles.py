@@ -12,7 +12,7 @@ from cockpit.decide.because import Explanation
 from cockpit.decide.counted import Counted
 from cockpit.decide.criterion import Judged
 from cockpit.decide.latch import Standing
-from cockpit.decide.situation import GateStatus, ItemStatus, PathStep, RootCause, SectionStatus
+from cockpit.decide.situation import CriterionStatus, GateStatus, ItemStatus, PathStep, RootCause, SectionStatus
 from cockpit.decide.states import Check, State
 from cockpit.decide.visibility import cause_line, cause_text
 from cockpit.decide.withheld import Withheld
@@ -98,7 +98,7 @@ def _found(judgement: Judgement) -> list[Obstacle]:
     found += [o for item in judgement.items() if item.blocking and (o := _item(item)) is not None]
     withheld = judgement.record.withheld.sentences
     found += [o for gate in deploy_gates(judgement) if not gate.passed and (o := _gate(gate, withheld)) is not None]
-    if not found and not _anything_seen(judgement):
+    if not found and seen_since(judgement) is None:
         found.append(Obstacle(Urgency.ALARM, "nothing that is judged can be seen", PathStep("something must be seen")))
     return found
 
@@ -123,13 +123,23 @@ def _gate(gate: GateStatus, withheld: Sequence[str]) -> Obstacle | None:
     return Obstacle(Urgency.WAITING, line, PathStep(line, gate.id))
 
 
-def _anything_seen(judgement: Judgement) -> bool:
-    """Before a deployment triggers may be excused for want of traffic, but not all of it may be signatures and excuses."""
-    seen = (
-        e.criterion.decides and e.criterion.condition is not None and e.status.unknown is None for e in judgement.judged
-    )
-    items = (item for section in judgement.sections for item in section.items)
-    return any(seen) or any(item.automatic and item.blocking and item.unknown is None for item in items)
+def seen_since(judgement: Judgement) -> datetime | None:
+    """Since when something that is judged has been seen without a break, good or bad; None where nothing is.
+
+    Before a deployment triggers may be excused for want of traffic, but not all of it may be signatures and excuses.
+    """
+    criteria = (e.status for e in judgement.judged if e.criterion.decides and e.criterion.condition is not None)
+    items = (item for section in judgement.sections for item in section.items if item.automatic and item.blocking)
+    lines: list[CriterionStatus | ItemStatus] = [*criteria, *items]
+    return min((_seen_since(judgement, each) for each in lines if each.unknown is None), default=None)
+
+
+def _seen_since(judgement: Judgement, line: CriterionStatus | ItemStatus) -> datetime:
+    turns = judgement.record.turns.get(line.id, ())
+    last = next((turn for turn in reversed(turns) if State.UNKNOWN in (turn.before, turn.after)), None)
+    if last is None:
+        return line.ok_since or judgement.started_at
+    return last.at if last.before == State.UNKNOWN else judgement.now
 
 
 def _emptiness(judged: Sequence[Judged]) -> list[Obstacle]:

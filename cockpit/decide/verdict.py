@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cockpit import formatting
 from cockpit.decide.criterion import Judged, shown_since
 from cockpit.decide.events import Change, Decision
 from cockpit.decide.latch import Standing, tripped_major
-from cockpit.decide.obstacles import Judgement, Obstacle, Urgency, cause, deploy_gates, obstacles, reasons, worded_cause
+from cockpit.decide.obstacles import (
+    Judgement,
+    Obstacle,
+    Urgency,
+    cause,
+    deploy_gates,
+    obstacles,
+    reasons,
+    seen_since,
+    worded_cause,
+)
 from cockpit.decide.situation import Badge, CriterionStatus, Latch, PathStep, Verdict
 from cockpit.decide.states import Check, State, Word
 from cockpit.decide.world_back import WorldBack
@@ -18,6 +29,11 @@ from cockpit.plan.model import VERDICT, Kind, Severity
 
 def verdict(judgement: Judgement) -> tuple[Verdict, tuple[PathStep, ...]]:
     """The verdict and the path to GO."""
+    word, path = _first_match(judgement)
+    return replace(word, waivers=_waivers(judgement)), path
+
+
+def _first_match(judgement: Judgement) -> tuple[Verdict, tuple[PathStep, ...]]:
     found = obstacles(judgement)
     path = tuple(each.step for each in found)
     stands, ended = judgement.stands, has_ended(judgement.stands, judgement.back)
@@ -112,7 +128,6 @@ def _rolled_back(judgement: Judgement, course: Decision) -> Verdict:
         judgement.stands.ended or judgement.now,
         judgement.phase,
         (*lines, *judgement.back.missing, _decided(course)),
-        _waivers(judgement),
         decided=_decided(course),
     )
 
@@ -149,7 +164,6 @@ def _hold(judgement: Judgement, found: Sequence[Obstacle]) -> Verdict:
         shown or judgement.started_at,
         judgement.phase,
         lines,
-        _waivers(judgement),
         judged=judgement.saw_something,
         decided=_newest(judgement.stands),
         cause=cause(found, judgement.causes),
@@ -183,14 +197,15 @@ def _newest(stands: Standing) -> str:
 
 
 def _settled_at(judgement: Judgement) -> datetime:
-    """When the last thing that had to hold began to hold; `now` where no start is known."""
+    """When the last thing that had to hold began to hold: that anything is seen, to begin with."""
     counted = (e for e in judgement.judged if e.criterion.enforced)
     moments = [
+        seen_since(judgement),
         *(e.status.ok_since for e in counted if not (judgement.before_deployment and e.criterion.kind is Kind.SUCCESS)),
         *(item.ok_since for item in judgement.items() if item.blocking),
         *(gate.ok_since for gate in deploy_gates(judgement)),
     ]
-    return max((moment for moment in moments if moment is not None), default=judgement.now)
+    return max(moment for moment in moments if moment is not None)
 
 
 def _go(judgement: Judgement, since: datetime) -> Verdict:
@@ -201,7 +216,7 @@ def _go(judgement: Judgement, since: datetime) -> Verdict:
     else:
         met = sum(e.criterion.kind is Kind.SUCCESS and e.status.ok for e in judgement.judged)
         line = f"{formatting.count(met, 'criterion')} met, {_clear(judgement.judged)}, {done}"
-    return Verdict(Word.GO, since, judgement.phase, (line,), _waivers(judgement), decided=_newest(judgement.stands))
+    return Verdict(Word.GO, since, judgement.phase, (line,), decided=_newest(judgement.stands))
 
 
 def _clear(judged: Sequence[Judged]) -> str:

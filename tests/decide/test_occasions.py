@@ -24,7 +24,7 @@ from cockpit.decide.events import (
 )
 from cockpit.decide.gate import missing_before
 from cockpit.decide.states import GateState, State, Word
-from cockpit.plan.model import Phase, ProbeSpec, Severity, Step
+from cockpit.plan.model import Mode, Phase, ProbeSpec, Severity, Step
 from probes.reading import Field
 
 ERRORS = trigger("errors", "m.rate > 0.05", clear_for=30)
@@ -221,9 +221,11 @@ def test_what_was_read_before_the_decision_proves_no_end() -> None:
 
 
 def test_without_a_service_that_can_be_compared_people_say_that_it_is_back() -> None:
-    scene = Scene(*CALM, ERRORS, rollback_plan=(Step("back", "Switch back", HERE, sign_off=None),))
+    shadow = trigger("shadow", "m.running < 9", mode=Mode.SHADOW)
+    scene = Scene(*CALM, ERRORS, shadow, rollback_plan=(Step("back", "Switch back", HERE, sign_off=None),))
     say(scene.feed("0.2"), "execute").feed("0x5")
     assert scene.word is Word.ROLLBACK
+    assert scene.situation.verdict.cause == "", "all that is enforced is fine"
     ended = StepEnded(scene.now, "back", "primary", "done", "switched", "on_call", "d1")
     assert scene.say(ended).word is Word.ROLLED_BACK
 
@@ -271,6 +273,19 @@ def test_a_waiver_does_not_answer_a_latch_and_says_so() -> None:
     assert scene.situation.verdict.reasons[0].startswith("errors (waived: ")
     assert scene.feed("0x9").word is Word.ROLLBACK
     assert scene.situation.verdict.reasons[0].startswith("errors (latched; condition cleared)")
+
+
+def test_waivers_are_counted_under_every_word() -> None:
+    scene = with_service().feed("0")
+    scene.say(Waiver(scene.now, "fine", "primary", "known", scene.now + seconds(3600), "on_call", "d1"))
+    begun, tripped = counted(scene.feed("0x9")), counted(scene.feed("0.2"))
+    under_way, ended = counted(say(scene, "execute").feed("0x4")), counted(service(scene, "web:41"))
+    assert (begun, tripped) == (("GO", 1), ("ROLLBACK", 1))
+    assert (under_way, ended) == (("ROLLBACK", 1), ("ROLLED BACK", 1))
+
+
+def counted(scene: Scene) -> tuple[str, int]:
+    return str(scene.word), scene.situation.verdict.waivers
 
 
 def test_a_waiver_that_is_prolonged_latches_nothing_that_tripped_under_it() -> None:

@@ -1,0 +1,29 @@
+"""GO has held for the dwell: all that must hold, and that anything is seen at all."""
+
+from __future__ import annotations
+
+import pytest
+from decide.scene import CALM, STEP, Scene, ask, at, blind, item, trigger, words
+
+from cockpit.decide.events import PhaseBegan, Record, SignOff
+from cockpit.decide.states import Word
+from cockpit.plan.model import Phase
+from probes.reading import Reason
+
+SIGNED = item("vpn", sign_off=ask())
+
+
+@pytest.mark.parametrize("polls", ["upx5 denied upx5", "up down up down up denied down up down up down"])
+@pytest.mark.parametrize("items", [(), (SIGNED,)])
+def test_before_the_deployment_it_begins_when_anything_is_seen_good_or_bad(
+    items: tuple[object, ...], polls: str
+) -> None:
+    """There is no traffic yet, and all that is seen is what must hold after the deployment."""
+    before = Record([PhaseBegan(at(0), Phase.PRE_DEPLOY)])
+    scene = Scene(CALM[0], trigger("errors", "n.rate > 0.05"), items=items, record=before)
+    scene.say(*(SignOff(scene.now, "vpn", "primary", "on_call", "seen", "d1") for _ in items))
+    goes = []
+    for poll in words(polls):
+        scene.board.add("n", blind(scene.now + STEP, Reason.LOW_VOLUME))
+        goes.append(scene.feed(poll).word is Word.GO)
+    assert goes == [False] * 4 + [True] + [False] * 5 + [True]
