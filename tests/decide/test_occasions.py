@@ -221,11 +221,12 @@ def test_what_was_read_before_the_decision_proves_no_end() -> None:
 
 
 def test_without_a_service_that_can_be_compared_people_say_that_it_is_back() -> None:
-    shadow = trigger("shadow", "m.running < 9", mode=Mode.SHADOW)
-    scene = Scene(*CALM, ERRORS, shadow, rollback_plan=(Step("back", "Switch back", HERE, sign_off=None),))
+    few, shadow = success("few", "m.rate < 0.01"), trigger("shadow", "m.running < 9", mode=Mode.SHADOW)
+    scene = Scene(*CALM, ERRORS, few, shadow, rollback_plan=(Step("back", "Switch back", HERE, sign_off=None),))
     say(scene.feed("0.2"), "execute").feed("0x5")
     assert scene.word is Word.ROLLBACK
     assert scene.situation.verdict.cause == "", "all that is enforced is fine"
+    assert scene.feed("0.02").situation.verdict.cause == "m rate 2.0 % (limit 1.0 %)"
     ended = StepEnded(scene.now, "back", "primary", "done", "switched", "on_call", "d1")
     assert scene.say(ended).word is Word.ROLLED_BACK
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from decide.scene import CALM, GOOD, STEP, Scene, at, blind, item, probe, reading, seconds, success, trigger
 
+from cockpit.decide.situation import RootCause
 from cockpit.decide.states import State
-from cockpit.decide.visibility import cause_text
+from cockpit.decide.visibility import cause_line, cause_text
 from cockpit.plan.model import Mode
 from probes.reading import Evidence, Reading, Reason, Unknown
 
@@ -128,6 +130,15 @@ def test_a_cause_is_named_by_what_it_is_about_where_its_detail_ends_with_that() 
     assert cause_text(replace(cause, detail="x" * 71)) == "x" * 69 + "\N{HORIZONTAL ELLIPSIS}"
     assert cause_text(replace(cause, detail="x" * 70)) == "x" * 70
     assert cause_text(replace(cause, detail="")) == "NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    ("probes", "named"),
+    [("", ""), ("a", ": a"), ("abcd", ": a, b, c, d"), ("abcde", ": a, b, c, d, +1"), ("abcdefg", ": a, b, c, d, +3")],
+)
+def test_the_line_of_a_cause_names_four_probes_and_says_how_many_more(probes: str, named: str) -> None:
+    cause = RootCause(Reason.TIMEOUT, "no answer", "", tuple(probes), ("fine", "quiet"))
+    assert cause_line(cause) == f"no answer{named} (2 checks cannot be evaluated)"
 
 
 def test_the_history_of_a_field_ends_with_the_newest_poll_that_could_not_read_it() -> None:
