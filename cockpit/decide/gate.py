@@ -91,7 +91,7 @@ def missing_to_go_on(plan: Plan, record: Record, what: str, now: datetime) -> tu
     counts = counted(plan, record, now)
     for gate in plan.gates:
         if gate.before == what:
-            stands, begun = tally(gate, _unused_votes(gate, counts), now), _spent(gate, counts) > NOWHERE
+            stands, begun = tally(gate, _unused_votes(gate, counts), now, None), _spent(gate, counts) > NOWHERE
             if missing := counts.withheld.sentences + (
                 tuple(map(against, stands.against)) if begun else stands.missing
             ):
@@ -136,8 +136,7 @@ def opening(plan: Plan, record: Record, what: str, lines: Collection[str], now: 
 def _missing_by_use(gate: Gate, counts: Counted, use: GateUsed, now: datetime) -> tuple[str, ...]:
     """How the gate stands by the votes its last use rested on. What was voted since adds no go to them: it is of another use."""
     place = counts.place(use)
-    spent = _spent(gate, counts, before=place)
-    votes = [vote for vote in counts.all(Vote) if vote.gate == gate.id and counts.place(vote) > spent]
+    votes = _unused_votes(gate, counts, before=place)
     since = {(vote.by, vote.role): vote for vote in votes if counts.place(vote) > place}.values()
     rested_on = [vote for vote in votes if counts.place(vote) < place]
     stands = tally(gate, [*rested_on, *(vote for vote in since if vote.choice != "go")], now, use.by)
@@ -157,7 +156,7 @@ def gates(plan: Plan, record: Counted, now: datetime) -> tuple[GateStatus, ...]:
 
 def gate_status(gate: Gate, record: Counted, now: datetime) -> GateStatus:
     """A gate that was used stays as it was then, until it is voted on anew; any other as its poll stands now."""
-    polled = poll(gate, record, now)
+    polled = poll(gate, record, now, None)
     use = _last_use(gate, record)
     began = record.phase()
     prepared_again = began is not None and began.phase is Phase.PRE_DEPLOY and record.place(began) > record.place(use)
@@ -182,10 +181,10 @@ def used(plan: Plan, record: Record, act: str, now: datetime, by: Person, role: 
     return [GateUsed(now, each.id, act, by.id, role, plan.digest, each.votes) for each in polls]
 
 
-def poll(gate: Gate, record: Counted, now: datetime, without: str = "") -> GateStatus:
+def poll(gate: Gate, record: Counted, now: datetime, without: str | None) -> GateStatus:
     """How a gate stands: each role's newest valid vote that nothing was begun with, and what is missing from whom.
 
-    `without` is the person who asks for it; their go does not count where the plan leaves the initiator out.
+    `without` is the person who asks for it, if anybody does; their go does not count where the plan leaves the initiator out.
     """
     stands = tally(gate, _unused_votes(gate, record), now, without)
     missing = record.withheld.sentences + stands.missing
@@ -211,8 +210,9 @@ def poll(gate: Gate, record: Counted, now: datetime, without: str = "") -> GateS
     )
 
 
-def _unused_votes(gate: Gate, record: Counted) -> list[Vote]:
-    spent = _spent(gate, record)
+def _unused_votes(gate: Gate, record: Counted, before: int | None = None) -> list[Vote]:
+    """Those that are not used; `before`: by what came before that place."""
+    spent = _spent(gate, record, before)
     return [vote for vote in record.all(Vote) if vote.gate == gate.id and record.place(vote) > spent]
 
 

@@ -26,16 +26,16 @@ class Tally:
         return tuple(vote for vote in self.valid if vote.choice != "go")
 
 
-def tally(gate: Gate, votes: Iterable[Vote], now: datetime, without: str = "") -> Tally:
+def tally(gate: Gate, votes: Iterable[Vote], now: datetime, without: str | None) -> Tally:
     """How the gate stands by these votes, oldest first, of which none was used yet.
 
-    `without` is the person who asks for it; their go does not count where the plan leaves the initiator out.
+    `without` is the person who asks for it, if anybody does; their go does not count where the plan leaves the initiator out.
     """
-    excluded = without if gate.poll.exclude_initiator else ""
     newest = {(vote.by, vote.role): vote for vote in votes if vote.gate == gate.id}.values()
     limit = gate.poll.valid_for
     lapsed = tuple(vote for vote in newest if limit is not None and now > vote.at + limit)
-    valid = tuple(v for v in newest if v not in lapsed and (v.by != excluded or v.choice != "go"))
+    own = {vote for vote in newest if gate.poll.exclude_initiator and vote.by == without and vote.choice == "go"}
+    valid = tuple(vote for vote in newest if vote not in lapsed and vote not in own)
     missing = [against(vote) for vote in valid if vote.choice != "go"]
     goes = _goes([vote for vote in valid if vote.choice == "go"], distinct=gate.poll.distinct_people)
     if goes < gate.poll.required:

@@ -212,6 +212,17 @@ def test_what_was_bad_by_itself_goes_on_while_it_is_bad_together_with_another() 
     assert both_read(scene, (BAD, {}), (BAD, BAD)).word is Word.ROLLBACK
 
 
+def test_what_was_bad_together_goes_on_beside_an_old_alarm_that_would_be_bad_with_half_of_it() -> None:
+    rule = trigger("errors", "(a.rate > 0.05 && b.rate > 0.05) || (a.rate > 0.05 && !c.ok)")
+    scene = Scene(*CALM, rule, probes=tuple(probe(name) for name in "abcmn"))
+    scene.give("a", rate=0.2).give("b", rate=0.2).wait(5).begin(Phase.POST_DEPLOY)
+    for _ in range(2):
+        scene.now += STEP
+        scene.board.add("c", reading(scene.now, {"ok": False}, state_since=at(-600)))
+        scene.give("a", rate=0.2).give("b", rate=0.2)
+    assert scene.word is Word.HOLD
+
+
 def test_an_acknowledgement_covers_one_occurrence() -> None:
     """The alarm that was known rang again before the deployment: that is another one."""
     alarm = trigger("alarm", "!m.ok")

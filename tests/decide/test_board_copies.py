@@ -7,7 +7,6 @@ from decide.scene import CALM, START, STEP, Scene, at, plan, probe, reading, sec
 from cockpit.decide.board import Board
 from cockpit.decide.decide import decide, words_of
 from cockpit.decide.events import PhaseBegan, Record
-from cockpit.decide.excerpt import excerpt
 from cockpit.decide.next_action import worded
 from cockpit.decide.states import State, Word
 from cockpit.plan.model import OnUnknown, Phase
@@ -139,13 +138,6 @@ def test_the_words_of_a_situation_and_what_there_is_to_do() -> None:
     for line, action in zip(told, scene.situation.next_actions, strict=False):
         assert line.endswith(action.what)
         assert line.startswith(f"{action.by} (") or not action.by
-
-
-def test_a_structured_line_of_a_log_is_what_happened_and_why() -> None:
-    assert excerpt('{"msg": "refused", "code": 503, "status": 200, "error": "refused", "event": ""}') == "503: refused"
-    assert excerpt('{"code": 400, "reason": true, "cause": 500}') == "400: 500"
-    assert excerpt('{"code": 399}') == '{"code": 399}'
-    assert excerpt('{"msg": "cut sho') == '{"msg": "cut sho'
 
 
 def test_a_copy_of_a_record_is_of_its_kind_holds_the_same_and_goes_its_own_way() -> None:

@@ -8,7 +8,7 @@ from decide.scene import CALM, HERE, START, STEP, Scene, gate, seconds
 
 from cockpit.decide.events import GateUsed, Record, Vote
 from cockpit.decide.gate import Missing, missing_to_go_on, used, worded
-from cockpit.plan.model import Gate, Poll
+from cockpit.plan.model import Gate, Phase, Poll
 
 COPY = Gate(
     "copy", "Copy?", "migrate", Poll(("on_call", "backup"), 1, distinct_people=True, valid_for=seconds(60)), HERE
@@ -83,6 +83,47 @@ def test_what_was_begun_goes_on_though_its_votes_are_over_until_somebody_votes_a
     assert wanted(scene) == (Missing("Copy, too?", ("cid (backup) votes hold",)),)
     scene.now += STEP
     assert wanted(voted(scene, ("cid", "copy_too", "go"))) == ()
+
+
+def test_a_gate_that_was_used_stays_as_it_was_until_the_deployment_is_prepared_again() -> None:
+    scene = Scene(*CALM, gates=(gate(),)).feed("0").begin(Phase.PRE_DEPLOY)
+    voted(scene, ("bob", "go_no_go", "go"), ("cid", "go_no_go", "go"))
+    primary = scene.plan.people[0]
+    scene.say(*used(scene.plan, scene.record, "deploy", scene.now, primary, "on_call"))
+    began, votes = scene.now, scene.situation.gates[0].votes
+    assert len(votes) == 2
+    for line, phase in (("0", None), ("0", Phase.POST_DEPLOY), ("0", None)):
+        scene.feed(line)
+        if phase is not None:
+            scene.begin(phase)
+        status = scene.situation.gates[0]
+        assert (status.passed, status.votes, status.used_at, status.used_by) == (True, votes, began, "primary")
+    again = scene.feed("0").begin(Phase.PRE_DEPLOY).situation.gates[0]
+    assert (again.passed, again.votes, again.used_at) == (False, (), None)
+
+
+def test_a_vote_given_anew_that_is_no_longer_valid_leaves_a_used_gate_as_it_was() -> None:
+    scene = asked(("bob", "copy", "go"))
+    scene.say(*begun(scene))
+    as_it_was = scene.situation.gates[1]
+    assert as_it_was.used_at == scene.now
+    voted(scene, ("cid", "copy", "go"))
+    assert scene.situation.gates[1].used_at is None, "voted on anew"
+    assert scene.wait(61).situation.gates[1] == as_it_was
+
+
+def test_a_person_who_votes_in_two_roles_is_one_and_hides_nobody_who_votes_after_them() -> None:
+    scene = Scene(*CALM, gates=(gate(),)).feed("0")
+    for by, role in (("ann", "on_call"), ("ann", "backup"), ("bob", "backup")):
+        assert not scene.situation.gates[0].passed
+        scene.say(Vote(scene.now, "go_no_go", by, role, "go", plan_digest="d1"))
+    assert scene.situation.gates[0].passed
+
+
+def test_a_vote_of_a_rehearsal_is_shown_as_one() -> None:
+    scene = Scene(*CALM, gates=(gate(),), record=Record(rehearsal=True)).feed("0")
+    scene.say(Vote(scene.now, "go_no_go", "ann", "on_call", "go", rehearsal=True, plan_digest="d1"))
+    assert scene.situation.gates[0].votes == ("ann (on-call): go 22:00:15 (rehearsal)",)
 
 
 def test_each_gate_that_wants_votes_is_a_line_and_an_unknown_initiator_is_asked_for_once() -> None:

@@ -125,8 +125,11 @@ def test_it_is_good_for_an_hour_and_on_its_plan() -> None:
     night = Night(gated("purge"))
     night.vote("ann")
     night.state("ann", LINES[0])
-    for plan_, later in ((night.plan, GOOD_FOR), (replace(night.plan, digest="d2"), timedelta(minutes=1))):
-        assert opening(plan_, night.record, "purge", LINES[:1], night.now + later, "ann").statement is None
+    (stated,) = night.record.all(Decision)
+    moments = (stated.at + GOOD_FOR - timedelta(microseconds=1), stated.at + GOOD_FOR)
+    found = [opening(night.plan, night.record, "purge", LINES[:1], moment, "ann") for moment in moments]
+    found.append(opening(replace(night.plan, digest="d2"), night.record, "purge", LINES[:1], night.now, "ann"))
+    assert [(each.statement, each.whole) for each in found] == [(stated, True), (None, False), (None, False)]
 
 
 @pytest.mark.parametrize("votes", [("no-go",), ("hold",), ("go", "no-go")])
@@ -173,6 +176,19 @@ def test_what_a_later_statement_used_does_not_come_back_to_an_earlier_one() -> N
     assert not night.begin("ann", LINES[0])
 
 
+def test_a_statement_stands_beside_a_later_one_of_the_same_person_that_was_refused_halfway() -> None:
+    night = Night(gated("purge"))
+    for line, signatures in zip(LINES, (2, 1), strict=True):
+        night.vote("ann")
+        assert night.state("ann", line, signatures)
+    assert night.begin("ann", LINES[0])
+
+
+def test_a_statement_is_told_from_all_others_by_its_time_and_by_who_made_it_if_anybody_did() -> None:
+    assert tag_of(Happened(START, MIGRATION, "decided")) == "2026-03-01T22:00:00+00:00"
+    assert tag_of(Happened(START, MIGRATION, "decided", "ann")) == "2026-03-01T22:00:00+00:00 ann"
+
+
 def test_what_another_used_is_not_of_a_statement_that_was_refused_halfway() -> None:
     night = Night(gated("purge"))
     night.vote("ann")
@@ -180,6 +196,25 @@ def test_what_another_used_is_not_of_a_statement_that_was_refused_halfway() -> N
     assert night.state("bob", LINES[0])
     assert not night.begin("ann", LINES[0])
     assert night.begin("bob", LINES[0])
+
+
+def test_what_an_earlier_statement_used_is_not_of_one_that_was_refused_halfway() -> None:
+    night = Night(gated("purge"))
+    for signatures in (2, 1):
+        night.vote("ann")
+        assert night.state("ann", LINES[0], signatures)
+        assert night.begin("ann", LINES[0]) is (signatures == 2)
+
+
+def test_two_who_were_both_refused_halfway_go_on_with_what_each_of_them_stated() -> None:
+    night = Night(gated("purge"))
+    for who in PEOPLE:
+        night.vote(who)
+        assert night.state(who, LINES[0], 1)
+    assert night.state("ann", LINES[0])
+    found = opening(night.plan, night.record, "purge", LINES[:1], night.now, "ann")
+    assert found.stands
+    assert found.statement is night.record.all(Decision)[0]
 
 
 def test_a_database_that_is_put_back_to_before_begins_nothing_again_by_the_same_statement() -> None:
@@ -237,10 +272,34 @@ def test_those_nights_begin_runs() -> None:
         assert len(night.begun) == count
 
 
-def test_whoever_asks_is_left_out_where_the_plan_says_so_and_another_persons_go_opens_it() -> None:
-    made = gated("purge")
+def without_initiator(valid_for: timedelta | None = None) -> Plan:
+    made = gated("purge", valid_for=valid_for)
     (only,) = made.gates
-    night = Night(replace(made, gates=(replace(only, poll=replace(only.poll, exclude_initiator=True)),)))
+    return replace(made, gates=(replace(only, poll=replace(only.poll, exclude_initiator=True)),))
+
+
+def test_whoever_asks_is_left_out_where_the_plan_says_so_and_another_persons_go_opens_it() -> None:
+    night = Night(without_initiator())
     night.vote("ann")
     for who, missing in (("ann", True), ("bob", False), ("", True)):
         assert bool(missing_before(night.plan, night.record, "purge", night.now, who)) is missing
+
+
+def test_whoever_is_left_out_goes_on_with_no_go_of_their_own_where_they_were_refused_halfway() -> None:
+    night = Night(without_initiator(valid_for=timedelta(minutes=10)))
+    night.vote("bob")
+    assert night.state("ann", LINES[0], 1)
+    night.now += timedelta(minutes=11)
+    night.vote("ann")
+    assert opening(night.plan, night.record, "purge", LINES[:1], night.now, "ann").missing
+
+
+def test_whoever_is_left_out_begins_nothing_by_their_own_go_when_the_one_it_rests_on_is_no_longer_valid() -> None:
+    night = Night(without_initiator(valid_for=timedelta(minutes=10)))
+    night.vote("bob")
+    night.now += timedelta(minutes=5)
+    night.vote("ann")
+    assert night.state("ann", LINES[0])
+    assert opening(night.plan, night.record, "purge", LINES[:1], night.now, "ann").stands
+    night.now += timedelta(minutes=6)
+    assert not night.begin("ann", LINES[0])
