@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from decide.scene import CALM, START, STEP, Scene, at, blind, probe, reading, seconds, success, trigger
@@ -10,6 +10,8 @@ from decide.scene import CALM, START, STEP, Scene, at, blind, probe, reading, se
 from cockpit.decide.limits import ZERO, Limits, limits_of
 from cockpit.decide.readings import Readings
 from cockpit.decide.states import State, Word
+from cockpit.decide.window import Seen, inside
+from probes.frozen import frozen
 from probes.reading import Reading, Reason, Unknown
 
 OWN = {"gap_tolerance": None, "stale_after": None}
@@ -302,6 +304,26 @@ def test_a_window_after_a_recovery_forgets_like_any_other() -> None:
     assert scene.state("mostly") is State.CLEAR
     assert scene.feed("0.2 0x39").state("mostly") is State.PENDING
     assert scene.feed("0").state("mostly") is State.CLEAR
+
+
+@frozen
+class Sampled:
+    data_at: datetime
+    seen: Seen
+
+
+@pytest.mark.parametrize("stood_for", [300, 301, 600, 900])
+def test_a_sample_that_stands_for_more_than_the_window_fills_it_and_no_more(stood_for: float) -> None:
+    whole = Seen().plus(seconds(stood_for), bad=True, new=True)
+    assert inside([Sampled(START, Seen())], whole, at(stood_for), seconds(300)) == Seen(seconds(300), seconds(300), 1)
+
+
+def test_what_was_forgotten_is_in_no_window_and_what_a_recovery_lies_behind_is_not_taken_off_it() -> None:
+    forgotten = Seen(seconds(600), seconds(600), 40)
+    later = forgotten.plus(STEP, bad=True, new=True)
+    assert inside([], later, at(99), seconds(900), forgotten) == Seen(STEP, STEP, 1)
+    recovered = forgotten.recovered().plus(STEP, bad=True, new=True)
+    assert inside([], recovered, at(99), seconds(900), forgotten) == Seen(STEP, STEP, 1)
 
 
 def test_prometheus_keep_firing_for_is_clear_for() -> None:
