@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from itertools import zip_longest
 
 from cockpit import formatting
 from cockpit.decide.events import Decision, Entry, LinesMissing, Record, SignOff, Vote, Waiver
@@ -89,7 +90,7 @@ def withheld(record: Record, counts: Callable[[Decision], bool]) -> Withheld:
     names = frozenset(name for each in accepted for name in each.names)
     left = [
         (line, writer)
-        for line, writer in zip(note.of, note.writers or note.of, strict=False)
+        for line, writer in zip_longest(note.of, note.writers, fillvalue="")
         if not (of := note.names_of(writer)) or not of <= names
     ]
     unread = None if note.unread in {each.unread for each in accepted} else note.unread

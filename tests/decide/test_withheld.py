@@ -40,4 +40,13 @@ def without(second: float, *noted: float) -> Decision:
 def test_what_was_decided_to_go_on_without_is_what_was_noted_then(
     entries: tuple[LinesMissing | Decision, ...], left: tuple[str, ...]
 ) -> None:
-    assert withheld(Record(list(entries)), lambda decision: True).names == left
+    found = withheld(Record(list(entries)), lambda decision: True)
+    assert (found.names, found.lines) == (left, note(0, *left).of)
+
+
+def test_a_line_that_names_no_cockpit_as_earlier_versions_wrote_it_holds_whatever_was_decided() -> None:
+    lines = ("2 lines of bob's are missing", "1 line of cid's is missing")
+    for writers in ((), ("bob",)):
+        made = LinesMissing(at(1), lines, writers, BOB if writers else ())
+        found = withheld(Record([made, without(2, 1)]), lambda decision: True)
+        assert (found.lines, found.names) == (lines[len(writers) :], ())
