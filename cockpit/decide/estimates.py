@@ -66,7 +66,7 @@ def measured(found: StepMeasured) -> str:
 def _by_progress(step: Step, began: datetime, readings: Readings, now: datetime) -> Estimate | None:
     """From the share that is done: at the speed of all the time since it began, and of the newest part of it."""
     points = _shares(step, began, readings)
-    if len(points) < 2 or now - points[-1][0] > max(_stale_after(step, readings)):
+    if not points or now - points[-1][0] > max(_stale_after(step, readings)):
         return None
     at, done = points[-1]
     if done >= 1.0:
@@ -83,7 +83,7 @@ def _by_progress(step: Step, began: datetime, readings: Readings, now: datetime)
 def _reaches_all(first: tuple[datetime, float], last: tuple[datetime, float]) -> datetime | None:
     """When a share reaches 1 at the speed between two points; None where that says nothing."""
     gained, took = last[1] - first[1], last[0] - first[0]
-    if gained < LEAST_PROGRESS or took <= timedelta(0):
+    if gained < LEAST_PROGRESS:
         return None
     left = took * ((1.0 - last[1]) / gained)
     return last[0] + left if left < timedelta(days=30) else None
@@ -95,7 +95,7 @@ def _shares(step: Step, began: datetime, readings: Readings) -> list[tuple[datet
     for named in step.progress:
         probe, _, name = named.partition(".")
         series.append([(at, share) for at, share in readings.series(probe, name) if share is not None and at >= began])
-    if not series or not all(series):
+    if not all(series):
         return []
     moments = sorted({at for each in series for at, _ in each})
     found: list[tuple[datetime, float]] = []

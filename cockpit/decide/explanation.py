@@ -86,8 +86,7 @@ class Explainer:
         # Which word it is to be is said where it is another.
         own = (each for each in self._comparisons if each.path == path and not isinstance(each.literal, str))
         limits = dict.fromkeys(map(self._limit, own))
-        unit, meaning = (declared.unit, declared.meaning) if declared else ("", "")
-        return _Asked(path, probe, name, unit, meaning, ", ".join(filter(None, limits)))
+        return _Asked(path, probe, name, declared.unit, declared.meaning, ", ".join(filter(None, limits)))
 
     def _weighed(self, seen: tuple[Observed, ...]) -> tuple[Observed, ...]:
         """The same, each that is against marked as such with what it was to be."""
@@ -149,7 +148,7 @@ def _behind(seen: tuple[Observed, ...], readings: Readings) -> list[Evidence]:
 
 def _excerpt(behind: Sequence[Evidence]) -> str:
     """The first line of detail."""
-    return excerpt(next((line for each in behind for line in each.lines[:1]), ""))
+    return excerpt(next((line for each in behind for line in each.lines), ""))
 
 
 def _times(reached: MachineState | None) -> int:
@@ -158,15 +157,14 @@ def _times(reached: MachineState | None) -> int:
     return reached.near_misses + len(reached.trips) + (reached.state is State.PENDING)
 
 
-def field_of(probes: Mapping[str, ProbeSpec], probe: str, name: str) -> Field | None:
-    """The declared field, with its unit and meaning."""
-    return next((f for f in probes[probe].fields if f.name == name), None)
+def field_of(probes: Mapping[str, ProbeSpec], probe: str, name: str) -> Field:
+    """The field as its probe declares it, with its unit and meaning. No plan reads one that is not declared."""
+    return next(each for each in probes[probe].fields if each.name == name)
 
 
 def threshold(probes: Mapping[str, ProbeSpec], comparison: Comparison) -> Threshold:
     probe, _, name = comparison.path.partition(".")
-    declared = field_of(probes, probe, name)
-    text = formatting.value(comparison.literal, declared.unit if declared else "")
+    text = formatting.value(comparison.literal, field_of(probes, probe, name).unit)
     return Threshold(comparison.path, comparison.operator, comparison.literal, f"{comparison.operator} {text}")
 
 

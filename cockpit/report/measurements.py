@@ -59,8 +59,7 @@ def main_path(plan: Plan, criterion: Criterion) -> tuple[str, Comparison | None]
         chosen = min(numeric, key=lambda each: each.operator in ("==", "!="))
         return chosen.path, chosen
     for probe, name in criterion.condition.paths:
-        declared = field_of(plan.probes, probe, name)
-        if declared is not None and declared.type in (int, float, bool):
+        if field_of(plan.probes, probe, name).type in (int, float, bool):
             return f"{probe}.{name}", None
     return None
 
@@ -91,11 +90,11 @@ def _take(series: Series, sample: Reading, name: str) -> None:
 def _measure(plan: Plan, path: str, limit: Comparison | None, series: Series, most: int) -> Measure:
     probe, _, name = path.partition(".")
     declared = field_of(plan.probes, probe, name)
-    unit = "bool" if declared and declared.type is bool else declared.unit if declared else ""
+    unit = "bool" if declared.type is bool else declared.unit
     points, width = coarse(sorted(series.items()), most)
     return Measure(
         path,
-        declared.meaning if declared else "",
+        declared.meaning,
         unit,
         limit.operator if limit else "",
         float(limit.literal) if limit else None,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from decide.scene import CALM, START, Scene, item, seconds, success
+from decide.scene import CALM, START, Scene, item, seconds, success, trigger
 
 from cockpit.decide.because import Explanation, Observed, Progress
 from cockpit.decide.events import PhaseBegan, Record
 from cockpit.decide.states import Check
-from cockpit.plan.model import Phase
+from cockpit.plan.model import Criterion, Phase
 
 PREPARED = PhaseBegan(START, Phase.PRE_DEPLOY)
 RATE = Observed("errors.rate", 0.12, "12.0 %", limit="limit 5.0 %", against=True)
@@ -58,6 +58,42 @@ def test_what_fails_over_a_list_comes_first_and_not_what_is_fine() -> None:
     why = scene.situation.criteria[0].because
     assert why.against == "m tags blue"
     assert why.line.startswith("m tags blue, m running 2")
+
+
+@pytest.mark.parametrize(
+    ("window", "told"),
+    [
+        ({"min_samples": 2}, ", 1 of 2 samples"),
+        ({"hold_for": 60, "min_samples": 1}, "; breached 0s of 1m"),
+        ({"hold_for": 60}, "; breached 0s of 1m, 1 of 3 samples"),
+    ],
+)
+def test_how_far_a_window_is_is_said_by_what_it_asks_for(window: dict[str, float], told: str) -> None:
+    scene = Scene(*CALM, trigger("errors", "m.rate > 0.05", **window)).feed("0.2")
+    assert scene.of("errors").because.line == f"m rate 20.0 % (limit 5.0 %){told}"
+
+
+@pytest.mark.parametrize(
+    ("made", "limit"),
+    [
+        (trigger("line", "m.rate > 0.05"), "limit 5.0 %"),
+        (trigger("line", "m.rate >= 0.05"), "limit 5.0 %"),
+        (trigger("line", "m.rate < 0.05"), "trips < 5.0 %"),
+        (success("line", "m.rate < 0.05"), "limit 5.0 %"),
+        (success("line", "m.rate <= 0.05"), "limit 5.0 %"),
+        (success("line", "m.rate >= 0.05"), "want >= 5.0 %"),
+        (trigger("line", "m.rate > 0.5 || (m.rate > 0.05 && !m.ok)"), "limit 50.0 %, limit 5.0 %"),
+    ],
+)
+def test_a_value_has_each_of_its_limits_beside_it_as_what_it_is_not_to_pass_or_what_it_is_to_be(
+    made: Criterion, limit: str
+) -> None:
+    assert f"m rate 1.0 % ({limit})" in Scene(*CALM, made).feed("0.01").of("line").because.line
+
+
+def test_a_condition_that_is_written_on_several_lines_is_shown_on_one() -> None:
+    scene = Scene(*CALM, trigger("errors", "m.rate > 0.05\n|| m.running < 1")).feed("0")
+    assert scene.of("errors").because.condition == "m.rate > 0.05 || m.running < 1"
 
 
 def test_a_checklist_item_says_what_it_needs_as_a_success_criterion_does() -> None:

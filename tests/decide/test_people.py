@@ -75,6 +75,15 @@ def test_a_line_that_failed_between_two_looks_has_not_passed_all_along() -> None
     assert scene.item("smoke").ok_since == scene.now - seconds(5)
 
 
+def test_a_line_holds_for_as_long_as_the_plan_lets_its_evidence_be_old() -> None:
+    scene = Scene(*CALM, after=(item("smoke", "m.ok", stale_after=seconds(120)),)).feed("up")
+    seen_at = scene.now
+    for after, check in ((120, Check.PASS), (0.001, Check.UNKNOWN)):
+        assert scene.wait(after).item("smoke").check is check
+    again = Scene(*CALM, after=(item("smoke", "m.ok", stale_after=seconds(120)),)).feed("up").wait(105).feed("up")
+    assert again.item("smoke").ok_since == seen_at
+
+
 def test_a_line_that_nothing_is_asked_of_says_so() -> None:
     line = Scene(*CALM, after=(item("idle"),)).feed("0").item("idle")
     assert line.check is Check.UNKNOWN
