@@ -88,7 +88,9 @@ def test_how_far_a_window_is_is_said_by_what_it_asks_for(window: dict[str, float
 def test_a_value_has_each_of_its_limits_beside_it_as_what_it_is_not_to_pass_or_what_it_is_to_be(
     made: Criterion, limit: str
 ) -> None:
-    assert f"m rate 1.0 % ({limit})" in Scene(*CALM, made).feed("0.01").of("line").because.line
+    why = Scene(*CALM, made).feed("0.01").of("line").because
+    assert f"m rate 1.0 % ({limit})" in why.line
+    assert why.observed[0].meaning == "share of failed requests"
 
 
 def test_a_condition_that_is_written_on_several_lines_is_shown_on_one() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decide.scene import CALM, START, STEP, Scene, at, plan, probe, reading, seconds, success, trigger
+from decide.scene import CALM, START, STEP, Scene, ask, at, plan, probe, reading, seconds, success, trigger
 
 from cockpit.decide.board import Board
 from cockpit.decide.decide import decide, words_of
@@ -98,6 +98,11 @@ def test_what_a_board_has_come_to_changes_where_something_no_longer_counts_and_n
     unread = Board(scene.plan, at(0))
     decide(unread.plan, unread, scene.record, at(0))
     assert unread.outcomes(at(1)) == unread.outcomes(at(9999)), "what was never read has nothing to lapse"
+
+
+def test_what_waits_for_a_signature_alone_lapses_by_no_reading() -> None:
+    alone = Scene(success("team", "", sign_off=ask()), probes=(probe("m"),))
+    assert [alone.board.next_lapse(at(moment)) for moment in (0, 1)] == [at(0), None], "it is judged from then on"
 
 
 def test_what_is_kept_after_older_samples_were_forgotten_goes_on_from_the_last_of_them() -> None:

@@ -114,7 +114,7 @@ def test_the_history_of_a_field_has_holes_where_it_was_unknown() -> None:
 
 def test_a_metric_later_than_its_settle_is_stale_by_the_lateness_that_was_measured() -> None:
     scene = Scene(success("fine", "t.ok", gap_tolerance=None, stale_after=None), CALM[1], probes=(SLOW, probe("m")))
-    for lateness, said in ((0, "its settle of 30s"), (31, "its lateness, measured as 31s")):
+    for lateness, said in ((0, "its settle of 30s"), (30, "its settle of 30s"), (31, "its lateness, measured as 31s")):
         scene.board.add("t", reading(scene.now + seconds(60), data_at=scene.now, lateness=seconds(lateness)))
         scene.wait(600)
         unknown = scene.of("fine").unknown

@@ -93,3 +93,13 @@ def test_what_comes_late_of_the_time_before_an_end_that_is_known_does_not_put_it
     there.now = at(91)
     assert (there.tick().state("either"), there.of("either").ok_since) == (State.MET, known)
     assert is_past(there, "either")
+
+
+def test_what_is_learned_at_once_of_its_end_and_of_the_time_after_it_is_past_by_its_end() -> None:
+    """As a metric brings several periods with one answer."""
+    there = scene(success("proof", "n.ok", until=60)).feed("down", "n")
+    good = reading(at(76), data_at=at(60))
+    there.now = at(76)
+    there.board.add("n", reading(at(76), {"ok": False}, data_at=at(75), earlier=(good,)))
+    assert (there.tick().state("proof"), there.of("proof").ok_since) == (State.MET, at(76))
+    assert is_past(there, "proof")

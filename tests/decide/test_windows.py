@@ -298,6 +298,16 @@ def test_what_was_before_a_recovery_has_been_answered() -> None:
     assert scene.feed("0.2x10").state("mostly") is State.PENDING
 
 
+def test_what_was_bad_longer_ago_than_twice_the_window_counts_for_nothing_however_little_was_seen_since() -> None:
+    """45 seconds of it, and 50 since: a minute would trip it."""
+    rule = trigger("mostly", "m.rate > 0.05", within=120, at_least=0.5, min_samples=1)
+    scene = Scene(rule).feed("0.2x4 0x4 _x12 0.2x2")
+    progress = scene.of("mostly").because.progress
+    assert scene.state("mostly") is State.PENDING
+    assert progress is not None
+    assert progress.have == seconds(50)
+
+
 def test_a_window_after_a_recovery_forgets_like_any_other() -> None:
     rule = trigger("mostly", "m.rate > 0.05", within=600, at_least=0.5, clear_for=30, min_samples=1)
     scene = Scene(rule, CALM[0]).feed("0x100 0.2x21 0x3")
