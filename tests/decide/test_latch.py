@@ -10,10 +10,13 @@ from decide.test_occasions import say
 from cockpit.decide.events import Change, Decision, Occurrence, PhaseBegan, Record
 from cockpit.decide.situation import Latch
 from cockpit.decide.states import Word
-from cockpit.plan.model import Criterion, Phase, Severity
+from cockpit.plan.model import Criterion, OnUnknown, Phase, Severity
 
 ERRORS = trigger("errors", "m.rate > 0.05", clear_for=30)
 BLOCKED = trigger("blocked", "n.running < 1", clear_for=30)
+
+
+DARK = trigger("dark", "n.rate > 0.05", on_unknown=OnUnknown.ROLLBACK, unknown_limit=60)
 
 
 def latch(scene: Scene) -> Latch:
@@ -109,6 +112,19 @@ def test_of_two_majors_whose_dismissal_is_over_the_one_that_lasts_waits_again_al
     scene.feed("0.2").give("n")
     assert scene.feed("0.2").word is Word.HOLD
     assert latch(scene.feed("0.2")).triggers == ("a",)
+
+
+def test_a_trip_for_not_being_seen_has_its_own_moment_beside_a_trip_of_another_trigger() -> None:
+    scene = Scene(*CALM, ERRORS, DARK).feed_all("0").feed("0 0.2 0 0 0")
+    assert latch(scene).trips == (Occurrence(at(45), "errors"), Occurrence(at(75), "dark"))
+
+
+def test_a_trip_for_not_being_seen_has_its_own_moment_beside_what_was_seen_to_trip_and_shown() -> None:
+    shown = Change(at(90), "verdict", "HOLD", "ROLLBACK", latched=(Occurrence(at(90), "dark"),))
+    scene = Scene(*CALM, DARK, record=Record([PhaseBegan(START, Phase.POST_DEPLOY), shown]))
+    scene.board.add("n", reading(at(15)))
+    scene.now = at(90)
+    assert latch(scene.give("n", rate=0.2)).since == at(75)
 
 
 # -- records of earlier versions -------------------------------------------------------------------------------------
