@@ -10,7 +10,7 @@ from decide.test_occasions import say
 from cockpit.decide.events import Change, Decision, Occurrence, PhaseBegan, Record
 from cockpit.decide.situation import Latch
 from cockpit.decide.states import Word
-from cockpit.plan.model import Criterion, OnUnknown, Phase, Severity
+from cockpit.plan.model import Criterion, Mode, OnUnknown, Phase, Severity
 
 ERRORS = trigger("errors", "m.rate > 0.05", clear_for=30)
 BLOCKED = trigger("blocked", "n.running < 1", clear_for=30)
@@ -97,6 +97,22 @@ def majors() -> tuple[Criterion, ...]:
         trigger("a", "m.rate > 0.05", severity=Severity.MAJOR, clear_for=60),
         trigger("b", "m.ok && m.rate > 0.04", severity=Severity.MAJOR, clear_for=60),
     )
+
+
+def test_one_major_is_no_second_one_with_a_shadow_or_with_a_critical_trigger_that_was_answered() -> None:
+    major = trigger("major", "n.rate > 0.05", severity=Severity.MAJOR)
+    shadow = trigger("shadow", "n.rate > 0.05", severity=Severity.MAJOR, mode=Mode.SHADOW)
+    scene = say(Scene(*CALM, ERRORS, major, shadow).feed("0.2"), "dismiss")
+    assert scene.feed_all("0.2").word is Word.HOLD
+
+
+def test_a_dismissal_for_a_time_covers_a_major_that_tripped_again_before_it_was_clear() -> None:
+    """Elsewhere the first trips were dismissed; the second ones were not known there."""
+    scene = Scene(*CALM, *majors()).feed("0.2")
+    first = latch(scene).trips
+    say(scene, "execute").feed("0 0.2")
+    assert latch(scene).since == at(45)
+    assert say(scene, "dismiss", *first, until=600).situation.verdict.latch is None
 
 
 def test_two_majors_whose_dismissal_is_over_wait_from_its_end() -> None:
