@@ -317,7 +317,7 @@ class _Moment:
 
 def _waiting(mine: NextAction, found: Sequence[NextAction], situation: Situation) -> NextAction:
     """What somebody waits for who has nothing to do: a person, else what must hold, else nothing."""
-    others = [each.for_others for each in found if each.owed and each.by != mine.by]
+    others = [each.for_others for each in found if each.owed]
     path = situation.path_to_go
     if others:
         what = f"wait: {others[0]}"

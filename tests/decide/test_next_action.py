@@ -62,6 +62,12 @@ def test_where_nobody_can_act_and_nobody_has_anything_to_do_it_waits_as_they_do(
     assert next_for(nobody, None).what == next_for(nobody, "primary").what == "nothing"
 
 
+def test_where_only_the_world_is_missing_until_a_rollback_has_ended_nobody_has_anything_to_do() -> None:
+    scene = decided(with_service().feed("0 0.2"), "execute").feed("0x4")
+    assert scene.word is Word.ROLLBACK
+    assert {each.what for each in scene.situation.next_actions} == {"nothing to do"}
+
+
 def test_after_a_rollback_the_gate_that_was_used_wants_votes_again() -> None:
     scene = used(voted(with_service().feed("0")))
     assert Act.VOTE not in acts(scene).values()
