@@ -21,10 +21,7 @@ _MIGRATION = "migration"
 def next_actions(plan: Plan, situation: Situation) -> tuple[NextAction, ...]:
     """One for each person of the plan, in its order; one for whoever is there where it names nobody."""
     moment = _Moment(plan, situation, deciding_roles(plan), unsigned(situation))
-    calm = situation.verdict.latch is None and situation.verdict.under_way is None
-    moment = (
-        replace(moment, soon=next(moment.breaching(), None), left=next(moment.left_over(), None)) if calm else moment
-    )
+    moment = replace(moment, soon=next(moment.breaching(), None), left=next(moment.left_over(), None))
     found = [moment.of(person) for person in plan.people or (ANYBODY,)]
     return tuple(_waiting(each, found, situation) if each.act is Act.WAIT else each for each in found)
 
