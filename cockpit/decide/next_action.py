@@ -66,16 +66,16 @@ def open_lines(situation: Situation, roles: Iterable[str]) -> list[Line]:
 
 
 def unsigned(situation: Situation) -> Sequence[Line]:
-    """Items and criteria of this phase whose sign-off is missing, whoever may give it."""
+    """Items and criteria of this phase whose sign-off is missing, whoever may give it; what is waived needs none."""
     before = situation.verdict.phase is Phase.PRE_DEPLOY
     lines: list[Line] = [
         item
         for section in situation.sections
         if not before or section.phase is Phase.PRE_DEPLOY
         for item in section.items
-        if item.sign_off and item.check is not Check.WAIVED
+        if item.check is not Check.WAIVED
     ]
-    lines += [each for each in situation.criteria if not before and each.sign_off]
+    lines += [each for each in situation.criteria if not before and Badge.WAIVED not in each.badges]
     return [each for each in lines if each.sign_off and not each.sign_off.given]
 
 

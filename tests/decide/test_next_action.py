@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from decide.scene import CALM, HERE, Scene, ask, gate, item, reading, success, trigger
+from decide.scene import CALM, HERE, Scene, ask, at, gate, item, reading, success, trigger
 from decide.test_occasions import say as decided
 from decide.test_occasions import service, used, voted, with_service
 
 from cockpit.decide.act import Act
-from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepBegan, StepEnded, Vote
+from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepBegan, StepEnded, Vote, Waiver
 from cockpit.decide.next_action import also, next_actions, next_for
 from cockpit.decide.situation import ServiceRelease
 from cockpit.decide.states import Word
@@ -113,6 +113,17 @@ def test_what_only_waits_for_a_signature_is_nothing_to_find_out_about() -> None:
     assert next_for(scene.situation, "eve").what == "wait: primary (on-call) has 1 line to sign"
     both = Scene(*CALM, success("team", "m.rate < 0.1", sign_off=ask("on_call"))).feed("0.2x9")
     assert next_for(both.situation, "eve").what == "find out why it fails: team"
+
+
+def test_what_is_waived_asks_nobody_to_sign() -> None:
+    scene = Scene(*CALM, success("team", "m.ok", sign_off=ask("on_call")), after=SIGNED[:1]).feed("0")
+    assert next_for(scene.situation, "primary").what == "sign your 2 open lines: vpn"
+    for subject, left in (
+        ("vpn", "sign your 1 open line: team"),
+        ("team", "wait until 22:01:15: everything must keep holding"),
+    ):
+        scene.say(Waiver(scene.now, subject, "primary", "known", at(3600), "on_call", "d1"))
+        assert next_for(scene.situation, "primary").what == left
 
 
 def test_a_latched_rollback_is_decided_by_those_who_may_and_comes_before_all_else() -> None:
