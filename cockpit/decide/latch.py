@@ -187,7 +187,6 @@ class _Answers:
             each for each in reversed(record.all(Decision)) if each.choice != "proceed" and record.place(each) > began
         ]
         """The newest first."""
-        self._ends = [each for each in record.ends if isinstance(each, Decision) and record.place(each) > began]
         self._turns: dict[str, list[Change]] = {}
         self.learn(())
 
@@ -228,7 +227,7 @@ class _Answers:
     def _end(self, answer: Decision) -> datetime | None:
         """When an answer is over: one that was given anew, for a shorter time, ends by then."""
         place = self._record.place(answer)
-        renewed = [each for each in self._ends if self._record.place(each) > place and renews(each, answer)]
+        renewed = [each for each in self._record.ends if self._record.place(each) > place and renews(each, answer)]
         ends = [answer.until, *(ends_by(each) for each in renewed)]
         return min((each for each in ends if each is not None), default=None)
 

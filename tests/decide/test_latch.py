@@ -7,7 +7,7 @@ from dataclasses import replace
 from decide.scene import CALM, START, STEP, Scene, at, reading, seconds, trigger
 from decide.test_occasions import say
 
-from cockpit.decide.events import Change, Decision, Occurrence, PhaseBegan, Record
+from cockpit.decide.events import Change, Decision, Occurrence, PhaseBegan, Proof, Record
 from cockpit.decide.situation import Latch
 from cockpit.decide.states import Word
 from cockpit.plan.model import Criterion, Mode, OnUnknown, Phase, Severity
@@ -90,6 +90,31 @@ def test_a_trip_that_was_over_before_it_was_shown_stays_answered_when_there_is_a
     scene.tick().say(unnamed(scene))
     assert scene.word is Word.HOLD
     assert latch(scene.feed("0.2")).since == scene.now
+
+
+def by_an_impossible_clock(scene: Scene, *trips: Occurrence) -> Scene:
+    """The same trips dismissed for half a minute, by a clock that is two hours ahead: it ends what was given before."""
+    ahead = scene.now + seconds(7200)
+    learned = Proof(own=True, received=scene.now)
+    until = ahead + seconds(30)
+    return scene.say(Decision(ahead, "dismiss", "ann", "so", "", "on_call", "d1", trips, until, proof=learned))
+
+
+def test_a_dismissal_that_ends_another_sooner_ends_none_of_another_trigger_and_none_that_is_given_after_it() -> None:
+    scene = say(Scene(*CALM, ERRORS, BLOCKED).feed_all("0").feed("0.2"), "dismiss", until=600)
+    errors = scene.record.all(Decision)[-1].answers or ()
+    scene.give("n", running=0)
+    blocked = latch(scene).trips
+    say(scene, "dismiss", until=600)
+    by_an_impossible_clock(scene, *blocked)
+    scene.wait(15).give(rate=0.2)
+    assert scene.word is Word.HOLD
+    scene.wait(15).give(rate=0.2)
+    assert latch(scene).triggers == ("blocked",)
+    by_an_impossible_clock(scene, *errors)
+    say(scene, "dismiss", *errors, *latch(scene).trips, until=600)
+    scene.wait(30).give(rate=0.2)
+    assert scene.situation.verdict.latch is None
 
 
 def majors() -> tuple[Criterion, ...]:

@@ -84,6 +84,8 @@ def test_while_it_is_rolled_back_votes_are_wanted_for_the_deployment_alone() -> 
     service(decided(scene.feed("0.2"), "execute").feed("0x4"), "web:41")
     assert scene.word is Word.ROLLED_BACK
     assert {each.subject for each in scene.situation.next_actions if each.act is Act.VOTE} == {"go_no_go"}
+    scene.say(Vote(scene.now, "go_no_go", "ann", "on_call", "go", plan_digest="d1"))
+    assert acts(scene)["ann"] is Act.WAIT
     assert acts(voted(scene))["primary"] is Act.BEGIN
 
 
