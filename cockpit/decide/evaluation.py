@@ -341,11 +341,11 @@ class Evaluator:
             return None if self.reached is not None else Unknown(Reason.WARMING, "no sample since this phase began")
         if self.reached is not None and readings.tolerated(self.now, self.criterion.error_limit):
             return None
-        return self.now.unknown or Unknown(Reason.WARMING, "no reading yet")
+        return self.now.unknown
 
     def _trips(self, blindness: Unknown | None, readings: Readings, now: datetime) -> tuple[Trip, ...]:
         trips = self.reached.trips if self.reached else ()
-        if self.criterion.kind is not Kind.TRIGGER or blindness is None:
+        if blindness is None:
             return trips
         since = self._trips_blind(*self._last_seen(readings))
         if since is None or since >= now:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from decide.scene import CALM, START, STEP, Scene, ask, at, plan, probe, reading, seconds, success, trigger
 
 from cockpit.decide.board import Board
@@ -103,17 +104,22 @@ def test_what_a_board_has_come_to_changes_where_something_no_longer_counts_and_n
 def test_what_waits_for_a_signature_alone_lapses_by_no_reading() -> None:
     alone = Scene(success("team", "", sign_off=ask()), probes=(probe("m"),))
     assert [alone.board.next_lapse(at(moment)) for moment in (0, 1)] == [at(0), None], "it is judged from then on"
+    alone.board.gap(at(0), at(600))
+    assert alone.wait(600).state("team") is State.NOT_MET, "nor by a sleep"
 
 
-def test_what_is_kept_after_older_samples_were_forgotten_goes_on_from_the_last_of_them() -> None:
+@pytest.mark.parametrize(("rate", "state"), [(0.0, State.PENDING), (0.3, State.TRIPPED)])
+def test_what_is_kept_after_older_samples_were_forgotten_goes_on_from_the_last_of_them(
+    rate: float, state: State
+) -> None:
     scenes = [Scene(ERRORS, probes=(probe("m"),)).feed("0 0.2x3") for _ in range(2)]
     scenes[0].board._evaluators["errors"].forget_before(scenes[0].now - STEP)
     for scene in scenes:
         assert scene.state("errors") is State.TRIPPED
-        corrected = reading(scene.now + STEP / 15, {"rate": 0.0}, data_at=scene.now - STEP)
+        corrected = reading(scene.now + STEP / 15, {"rate": rate}, data_at=scene.now - STEP)
         scene.board.add("m", corrected)
         scene.now = corrected.observed_at
-        assert scene.tick().state("errors") is State.PENDING
+        assert scene.tick().state("errors") is state
 
 
 def test_what_is_not_seen_trips_at_a_moment_that_a_sleep_before_it_puts_off() -> None:
@@ -159,8 +165,9 @@ def test_what_a_trigger_has_forgotten_is_not_judged_again() -> None:
     at_once = trigger("errors", "m.rate > 0.05")
     board = Board(plan(at_once, *CALM), START)
     board.evaluate(at_once, START, START)
-    for moment in (15, 30, 13 * 3600):
+    for moment in (15, 30, 45, 13 * 3600):
         board.add("m", reading(at(moment)))
     before = board.evaluate(at_once, START, at(13 * 3600))
-    board.add("m", reading(at(13 * 3600 - 15), {"rate": 0.2}, data_at=at(15)))
-    assert board.evaluate(at_once, START, at(13 * 3600)) == before
+    for moment in (15, 30):
+        board.add("m", reading(at(13 * 3600 - 15), {"rate": 0.2}, data_at=at(moment)))
+        assert board.evaluate(at_once, START, at(13 * 3600)) == before

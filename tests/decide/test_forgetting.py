@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from decide.scene import CALM, START, at, plan, reading, trigger
 
 from cockpit.decide.board import Board
@@ -33,11 +34,27 @@ def test_what_is_not_older_than_that_is_corrected_although_older_readings_were_l
     assert board.evaluate(ERRORS, START, at(4 * 3600 + 15)).trips == ()
 
 
+@pytest.mark.parametrize("older", [1, 2])
+def test_the_newest_reading_is_corrected_although_older_ones_were_just_forgotten(older: int) -> None:
+    board = Board(plan(ERRORS, *CALM), START)
+    board.evaluate(ERRORS, START, START)
+    for minute in (*(10, 11)[:older], 740):
+        board.add("m", reading(at(60 * minute), {"rate": 0.2}))
+    board.add("m", reading(at(60 * 740 + 15), {"rate": 0.0}, data_at=at(60 * 740)))
+    reached = board.evaluate(ERRORS, START, at(60 * 740 + 15)).reached
+    assert reached is not None
+    assert reached.truth is False
+
+
 def test_what_is_said_of_a_line_is_the_same_thing_until_a_reading_comes() -> None:
     """Screens tell by that what they need not draw again."""
     board = Board(plan(ERRORS, *CALM), START)
     board.add("m", reading(at(0)))
     first, second = (board.evaluate(ERRORS, START, at(moment)).because for moment in (0, 1))
     assert first is second
-    board.add("m", reading(at(15), {"rate": 0.01}))
-    assert board.evaluate(ERRORS, START, at(15)).because is not first
+    board.add("m", reading(at(15)))
+    as_before = board.evaluate(ERRORS, START, at(15)).because
+    assert as_before is not first
+    assert as_before.observed is first.observed
+    board.add("m", reading(at(30), {"rate": 0.01}))
+    assert board.evaluate(ERRORS, START, at(30)).because.observed is not first.observed

@@ -8,9 +8,9 @@ import pytest
 from decide.scene import CALM, GOOD, STEP, Scene, at, blind, item, probe, reading, seconds, success, trigger
 
 from cockpit.decide.situation import RootCause
-from cockpit.decide.states import State
+from cockpit.decide.states import State, Word
 from cockpit.decide.visibility import cause_line, cause_text
-from cockpit.plan.model import Mode
+from cockpit.plan.model import Mode, OnUnknown
 from probes.reading import Evidence, Reading, Reason, Unknown
 
 SLOW = probe("t", period=60, settle=30)
@@ -120,6 +120,18 @@ def test_a_metric_later_than_its_settle_is_stale_by_the_lateness_that_was_measur
         unknown = scene.of("fine").unknown
         assert unknown is not None
         assert unknown.hint == f"t comes later than {said}, or not at all: wait, or see Probes"
+
+
+def test_what_cannot_be_read_does_not_trip_while_its_data_may_still_be_as_old_as_it_was_measured_to_come() -> None:
+    """Ten minutes late, eight more than it settles in: what was read of the first minute counts for 800 seconds."""
+    dark = trigger("dark", "t.rate > 0.05", on_unknown=OnUnknown.ROLLBACK, unknown_limit=60, stale_after=None)
+    scene = Scene(dark, CALM[0], probes=(probe("t", period=60, settle=120), probe("m")))
+    scene.now = at(700)
+    scene.board.add("t", reading(scene.now, data_at=at(60), lateness=seconds(600)))
+    scene.board.add("t", blind(scene.now + STEP, Reason.ACCESS_DENIED))
+    assert scene.wait(160).word is Word.HOLD
+    assert scene.of("dark").unknown is not None
+    assert scene.wait(1).word is Word.ROLLBACK
 
 
 def test_a_cause_is_named_by_what_it_is_about_where_its_detail_ends_with_that() -> None:

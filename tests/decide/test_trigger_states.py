@@ -133,6 +133,9 @@ def test_an_unknown_clear_condition_does_not_clear() -> None:
     rule = trigger("errors", ERRORS, clear_condition="n.ok")
     scene = Scene(rule).feed("0.2 0")
     assert scene.state("errors") is State.TRIPPED
+    scene.now += seconds(7)
+    assert scene.give("n").state("errors") is State.TRIPPED, "it is asked when the condition is seen next"
+    assert scene.feed("0").state("errors") is State.CLEAR
 
 
 def test_a_clear_condition_on_another_probe_counts_whenever_its_reading_arrives() -> None:

@@ -6,7 +6,7 @@ from decide.scene import CALM, Scene, at, reading, seconds, success, trigger
 
 from cockpit.decide.situation import Badge
 from cockpit.decide.states import State, Word
-from cockpit.plan.model import Criterion, Phase
+from cockpit.plan.model import Criterion, OnUnknown, Phase
 
 CANARY = trigger("canary", "n.rate > 0.05", until=60)
 PROOF = success("proof", "n.ok", hold_for=30, until=60)
@@ -103,3 +103,10 @@ def test_what_is_learned_at_once_of_its_end_and_of_the_time_after_it_is_past_by_
     there.board.add("n", reading(at(76), {"ok": False}, data_at=at(75), earlier=(good,)))
     assert (there.tick().state("proof"), there.of("proof").ok_since) == (State.MET, at(76))
     assert is_past(there, "proof")
+
+
+def test_what_is_past_does_not_trip_for_not_being_seen() -> None:
+    dark = trigger("dark", "n.rate > 0.05", until=60, on_unknown=OnUnknown.ROLLBACK, unknown_limit=60)
+    there = scene(dark).feed_all("0x4").feed("denied", probe="n").feed("0x20")
+    assert is_past(there, "dark")
+    assert there.word is Word.GO
