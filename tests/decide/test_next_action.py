@@ -108,6 +108,16 @@ def test_a_step_that_the_cockpit_does_is_followed_and_one_that_people_do_is_fini
         assert next_for(scene.situation, "primary").what == said
 
 
+def test_a_rollback_step_that_is_done_is_signed_by_who_may_and_the_others_wait_for_them() -> None:
+    scene = with_service(rollback_plan=(Step("back", "Back", HERE, sign_off=ask("db_owner")),))
+    decided(scene.feed("0 0.2"), "execute")
+    scene.say(StepEnded(scene.now, "back", "primary", "done", "", "on_call", "d1"))
+    mine = next_for(scene.situation, "primary")
+    assert (mine.act, mine.what, mine.role) == (Act.DECIDE, "sign rollback step 1: Back", "db_owner")
+    assert (mine.subject, mine.for_others) == ("back", "primary (DB owner) has to sign rollback step 1")
+    assert next_for(scene.situation, "bob").what == f"wait: {mine.for_others}"
+
+
 def test_what_only_waits_for_a_signature_is_nothing_to_find_out_about() -> None:
     """Whoever may not give it waits for those who may."""
     scene = Scene(*CALM, success("team", "", sign_off=ask("on_call"))).feed("0x9")
