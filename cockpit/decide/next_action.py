@@ -244,9 +244,9 @@ class _Moment:
             return gate.before == "deploy" and all(step.subject in others for step in self.situation.path_to_go)
         return gate.before == "migrate" or gate.before == self._next_step()
 
-    def _next_step(self) -> str:
-        """The first step of the runbook that is not over; empty where there is none."""
-        return next((step.id for step in self.situation.runbook if not step.over), "")
+    def _next_step(self) -> str | None:
+        """The first step of the runbook that is not over; None where there is none."""
+        return next((step.id for step in self.situation.runbook if not step.over), None)
 
     def _begin(self, person: Person) -> Iterator[NextAction]:
         verdict = self.situation.verdict
@@ -266,9 +266,9 @@ class _Moment:
         return next(named, open_[0] if open_ else 0)
 
     def _out(self) -> str:
-        """What runs since the deployment, by its revision; empty where no service is seen to run another than before."""
+        """What runs since the deployment, by its revision: "web:42 runs"; empty where no service is seen to run another."""
         new = [each.runs for each in self.situation.releases if each.differs]
-        return ", ".join(new)
+        return f"{', '.join(new)} {'runs' if len(new) == 1 else 'run'}" if new else ""
 
     def _failing(self) -> Iterator[NextAction]:
         situation, before = self.situation, self.situation.verdict.phase is Phase.PRE_DEPLOY
@@ -308,7 +308,7 @@ class _Moment:
                     f"{_worded(step, f'step {number}: {step.title}')}{'' if before else ', or record that it is done'}"
                 )
                 if number == deployed_by and (out := self._out()):
-                    what = f"record that step {number} is done: {out} runs"  # nobody deploys again what is out
+                    what = f"record that step {number} is done: {out}"  # nobody deploys again what is out
                 yield NextAction(Act.RUN_STEP, what, subject=step.id)
 
 

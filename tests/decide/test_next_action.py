@@ -178,6 +178,17 @@ def test_votes_are_wanted_once_all_else_is_there_and_then_it_begins() -> None:
     assert (mine.act, mine.what) == (Act.BEGIN, "begin the deployment (it does not deploy: run it yourself)")
 
 
+def test_after_the_deployment_votes_are_wanted_before_the_step_that_comes_next() -> None:
+    steps = tuple(Step(title.lower(), title, HERE) for title in ("Look", "Switch", "Close"))
+    before = Gate("switching", "Switch?", "switch", Poll(("on_call",), 1), HERE)
+    scene = Scene(*CALM, gates=(before,), runbook=steps).feed("0")
+    asked = []
+    for step in steps:
+        asked.append(acts(scene)["primary"] is Act.VOTE)
+        scene.say(StepEnded(scene.now, step.id, "primary", "done", "", "on_call", "d1"))
+    assert [*asked, acts(scene)["primary"] is Act.VOTE] == [False, True, False, False]
+
+
 @pytest.mark.parametrize(
     ("titles", "over", "run"),
     [
@@ -228,7 +239,7 @@ def test_what_fails_and_has_a_probe_that_knows_what_to_do_is_done_where_it_can_b
     scene.board.add("n", reading(scene.now, evidence=Evidence(hint="is of a probe that is fine")))
     scene.board.add("m", reading(scene.now, {"ok": False}, evidence=evidence))
     mine = next_for(scene.tick().situation, "primary")
-    assert (mine.act, mine.what) == (act, "begin the verify of 5 copied files: files")
+    assert (mine.act, mine.what, mine.subject) == (act, "begin the verify of 5 copied files: files", "files")
 
 
 def test_a_decision_that_is_carried_out_leaves_nothing_to_decide() -> None:
@@ -313,9 +324,11 @@ def test_nobody_is_asked_to_deploy_what_is_out_only_to_record_it() -> None:
     scene = Scene(*CALM, items=(item("vpn", "m.ok"),), runbook=steps)
     scene.say(PhaseBegan(scene.now, Phase.POST_DEPLOY, "primary", "", "on_call", "d1")).feed("up")
     out = ServiceRelease("c", "web", "web:2", before="web:1")
-    for release, what in (
-        (replace(out, runs="web:1"), "do step 1: Deploy to ECS, or record that it is done"),
-        (out, "record that step 1 is done: web:2 runs"),
+    other = ServiceRelease("c", "api", "api:9", before="api:8")
+    for releases, what in (
+        ((replace(out, runs="web:1"),), "do step 1: Deploy to ECS, or record that it is done"),
+        ((out,), "record that step 1 is done: web:2 runs"),
+        ((out, other), "record that step 1 is done: web:2, api:9 run"),
     ):
-        now = replace(scene.situation, releases=(release,))
+        now = replace(scene.situation, releases=releases)
         assert next_for(replace(now, next_actions=next_actions(scene.plan, now)), "eve").what == what
