@@ -1,0 +1,37 @@
+"""Several answers about one moment are one sample, whichever of them arrives first."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+from decide.scene import GOOD, at, blind, probe, reading
+
+from cockpit.decide.readings import Readings
+from probes.reading import Reading, Reason, Unknown
+
+
+def held(*answers: Reading) -> Readings:
+    readings = Readings({"m": probe("m")})
+    for each in answers:
+        readings.add("m", each)
+    return readings
+
+
+def test_of_answers_of_one_instant_the_same_counts_whichever_arrives_first() -> None:
+    seen = {name: GOOD[name] for name in GOOD if name != "rate"}
+    answers = [Reading(at(15), at(15), seen, {"rate": Unknown(Reason.TIMEOUT, detail)}) for detail in "abc"]
+    found = [held(*order) for order in permutations(answers)]
+    samples = [each.histories["m"].samples for each in found]
+    assert all(each == samples[0] for each in samples)
+    newest = [each.latest("m") for each in found]
+    assert {each.unknown["rate"].detail for each in newest if each is not None} == {"c"}
+
+
+def test_since_when_a_state_is_so_is_what_the_newest_answer_says_that_saw_anything() -> None:
+    ringing = reading(at(15), {"ok": False}, state_since=at(-600))
+    again = reading(at(20), {"ok": False, "rate": 0.1}, data_at=at(15), state_since=at(-300))
+    (sample,) = held(ringing, again, blind(at(15), Reason.TIMEOUT)).histories["m"].samples
+    assert sample.state_since == at(-300)
+    nothing = Reading(at(25), at(15), {}, blind(at(25), Reason.TIMEOUT).unknown)
+    (sample,) = held(ringing, again, nothing).histories["m"].samples
+    assert (sample.state_since, sample.values["rate"]) == (at(-300), 0.1)
