@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from decide.scene import CALM, GOOD, STEP, Scene, at, blind, item, probe, reading, seconds, success, trigger
 
+from cockpit.decide.events import Waiver
 from cockpit.decide.situation import RootCause
 from cockpit.decide.states import State, Word
 from cockpit.decide.visibility import cause_line, cause_text
@@ -120,6 +121,32 @@ def test_a_metric_later_than_its_settle_is_stale_by_the_lateness_that_was_measur
         unknown = scene.of("fine").unknown
         assert unknown is not None
         assert unknown.hint == f"t comes later than {said}, or not at all: wait, or see Probes"
+
+
+DARK = trigger("dark", "m.rate > 0.05", on_unknown=OnUnknown.ROLLBACK, unknown_limit=120)
+
+
+@pytest.mark.parametrize(("after", "word"), [(120, Word.HOLD), (120.001, Word.ROLLBACK)])
+def test_what_is_seen_again_at_its_limit_was_not_blind_for_too_long_and_a_moment_later_it_was(
+    after: float, word: Word
+) -> None:
+    scene = Scene(DARK, CALM[0]).feed("0")
+    scene.now += seconds(after)
+    assert scene.give().word is word
+
+
+def test_a_trip_for_not_being_seen_that_was_over_under_a_waiver_calls_for_nothing_at_its_end() -> None:
+    scene = Scene(DARK, CALM[0])
+    scene.say(Waiver(scene.now, "dark", "primary", "known", at(240), "on_call", "d1"))
+    assert scene.feed("0 deniedx12 0x8").word is Word.GO
+
+
+def test_what_one_answer_brings_of_several_periods_is_one_trip_for_not_having_been_seen_before_it() -> None:
+    dark = replace(DARK, unknown_limit=seconds(30), stale_after=seconds(30))
+    scene = Scene(dark, CALM[0])
+    scene.board.add("m", reading(at(22), data_at=at(20)))
+    scene.board.add("m", reading(at(60), data_at=at(58), earlier=(reading(at(60), data_at=at(25)),)))
+    assert [trip.since for trip in scene.board.evaluate(dark, at(0), at(60)).trips] == [at(50)]
 
 
 def test_what_cannot_be_read_does_not_trip_while_its_data_may_still_be_as_old_as_it_was_measured_to_come() -> None:

@@ -308,6 +308,13 @@ def test_what_was_bad_longer_ago_than_twice_the_window_counts_for_nothing_howeve
     assert progress.have == seconds(50)
 
 
+def test_a_window_that_begins_with_what_was_forgotten_holds_none_of_it() -> None:
+    rule = trigger("mostly", "m.rate > 0.05", within=120, at_least=0.5, min_samples=1)
+    scene = Scene(rule).feed("0.2x4 0x30")
+    scene.board._evaluators["mostly"].forget_before(scene.now)
+    assert scene.feed("0.2").state("mostly") is State.PENDING
+
+
 def test_a_window_after_a_recovery_forgets_like_any_other() -> None:
     rule = trigger("mostly", "m.rate > 0.05", within=600, at_least=0.5, clear_for=30, min_samples=1)
     scene = Scene(rule, CALM[0]).feed("0x100 0.2x21 0x3")
