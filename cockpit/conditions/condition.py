@@ -63,7 +63,7 @@ class Comparison:
 
 @frozen
 class Outcome:
-    """True, False, or None for unknown with the reason."""
+    """True, False, or None for unknown with the reason: none is made without it, so nothing unknown is taken for seen."""
 
     truth: bool | None
     unknown: Unknown | None = None
@@ -71,6 +71,10 @@ class Outcome:
     """The path that could not be read, where one is to blame."""
     unread: tuple[tuple[str, Unknown], ...] = ()
     """Every path that could not be read, and why."""
+
+    def __post_init__(self) -> None:
+        if (self.truth is None) is not (self.unknown is not None):
+            raise ValueError("an outcome is true, false, or unknown for a reason")
 
 
 TRUE, FALSE = Outcome(truth=True), Outcome(truth=False)

@@ -24,6 +24,7 @@ from probes.frozen import frozen
 from probes.reading import Reason, Unknown
 
 Subject = Criterion | Item
+_NOT_READ = Outcome(None, Unknown(Reason.WARMING, "no reading yet"))
 
 
 @frozen
@@ -78,7 +79,7 @@ class Evaluator:
         self.base: MachineState | None = None
         """The state reached by samples already forgotten, and the data time up to which they are."""
         self.forgotten: datetime | None = None
-        self.now: Outcome = Outcome(None)
+        self.now = _NOT_READ
         """What the newest polls say."""
         self.observed: tuple[Observed, ...] = ()
         """The values they say it by."""

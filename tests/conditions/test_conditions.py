@@ -10,7 +10,7 @@ from decide.scene import FIELDS, GOOD, START, reading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cockpit.conditions.condition import Comparison, Condition, ConditionError, compile_condition, context_of
+from cockpit.conditions.condition import Comparison, Condition, ConditionError, Outcome, compile_condition, context_of
 from probes.reading import Field, Reason, Unknown, Value
 
 PROBES = {"m": FIELDS, "n": (*FIELDS, Field("expires", datetime, "when it ends", datetime(2026, 6, 1, tzinfo=UTC)))}
@@ -360,3 +360,9 @@ def test_context_of_readings_gives_values_and_reasons() -> None:
 )
 def test_comparisons_of_a_path_with_a_literal(source: str, expected: list[Comparison]) -> None:
     assert list(compile_condition(source).comparisons) == expected
+
+
+@pytest.mark.parametrize(("truth", "why"), [(None, None), (True, Unknown(Reason.TIMEOUT, "it says so"))])
+def test_an_outcome_is_known_or_unknown_for_a_reason_and_nothing_else(truth: bool | None, why: Unknown | None) -> None:
+    with pytest.raises(ValueError, match="unknown for a reason"):
+        Outcome(truth, why)
