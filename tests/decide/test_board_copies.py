@@ -36,6 +36,22 @@ def test_a_copy_decides_alike_and_what_happens_to_one_is_nothing_to_the_other() 
     assert (twin.copy().readings.gaps, twin.started_at) == ([(later, later + STEP)], third.started_at)
 
 
+def test_what_a_copy_takes_in_is_nothing_to_the_readings_it_was_made_of() -> None:
+    scene = Scene(*CALM, ERRORS).feed("0x3 0.2")
+    scene.board.add("m", reading(scene.now, {"rate": 0.3}))
+    before = held(scene.board)
+    twin = scene.board.copy()
+    for when in (scene.now - seconds(1), scene.now, scene.now + STEP):
+        twin.add("m", reading(scene.now + STEP, {"rate": 0.5}, data_at=when))
+    assert held(scene.board) == before != held(twin)
+
+
+def held(board: Board) -> tuple[object, ...]:
+    history = board.readings.histories["m"]
+    answers = {at: list(given) for at, given in history.answers.items()}
+    return list(history.times), list(history.samples), list(history.polls), answers
+
+
 def test_what_one_of_them_comes_to_know_of_the_time_before_is_nothing_to_the_other() -> None:
     ringing = trigger("alarm", "!m.ok")
     scene = Scene(ringing)

@@ -35,6 +35,16 @@ def test_what_a_share_surely_comes_to_is_no_older_than_that_share() -> None:
     assert scene.wait(0.001).reason("few") is Reason.STALE
 
 
+def test_what_is_learned_later_of_a_share_counts_though_every_value_is_the_same() -> None:
+    scene = Scene(trigger("errors", "m.rate > 0.05"), CALM[0])
+    states = []
+    for second, low in ((15, 0.0), (16, 0.1)):
+        scene.now = at(second)
+        scene.board.add("m", between(low, 0.9, scene.now, data_at=at(15)))
+        states.append(scene.tick().state("errors"))
+    assert states == [State.UNKNOWN, State.TRIPPED]
+
+
 def test_a_correction_with_which_a_share_surely_was_too_high_before_moves_no_trip() -> None:
     scene = Scene(trigger("errors", "m.rate > 0.05"), CALM[0])
     scene.now = at(15)

@@ -228,10 +228,23 @@ def test_the_history_of_a_field_is_right_after_older_data_came_and_as_much_was_f
     assert [rate for _, rate in readings.series("m", "rate")] == [0.2, 0.3]
 
 
+@pytest.mark.parametrize("looks", [1, 2, 3])
+def test_the_history_of_a_field_is_right_whatever_came_between_two_looks(looks: int) -> None:
+    readings = Scene(*CALM).feed("0.1 _ 0.3").board.readings
+    for look in range(looks):
+        readings.add("m", reading(at(46), {"rate": 0.2}, data_at=at(30 - look)))
+        readings.add("m", reading(at(60 + look), {"rate": 0.4}))
+        between, later = [0.2] * (look + 1), [0.4] * (look + 1)
+        assert [rate for _, rate in readings.series("m", "rate")] == [0.1, *between, 0.3, *later]
+    readings.add("m", reading(at(75), {"rate": 0.5}))
+    readings.forget_before(at(16))
+    assert [rate for _, rate in readings.series("m", "rate")] == [*between, 0.3, *later, 0.5]
+
+
 def test_the_same_answer_about_one_moment_is_kept_once_however_often_it_comes() -> None:
     readings = Scene(*CALM).board.readings
-    for asked in range(60, 120):
-        readings.add("m", reading(at(asked), {"rate": 0.1}, data_at=at(60)))
+    news = [readings.add("m", reading(at(asked), {"rate": 0.1}, data_at=at(60))) for asked in range(60, 120)]
+    assert news == [[at(60)], *[[]] * 59], "nothing else is new"
     (kept,) = readings.histories["m"].answers[at(60)]
     assert len(kept.times) == 60
 
