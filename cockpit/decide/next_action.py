@@ -301,9 +301,10 @@ class _Moment:
         """
         before = self.situation.verdict.phase is Phase.PRE_DEPLOY
         deployed_by = next(deploying(self.situation.runbook), None)
-        first, until = (1, self._deploying_step()) if before else (deployed_by or 1, len(self.situation.runbook) + 1)
+        begins = self._deploying_step() if before else deployed_by or 1
         for number, step in enumerate(self.situation.runbook, 1):
-            if step.progress is StepState.OPEN and first <= number < until:
+            due = number < begins if before else number >= begins
+            if step.progress is StepState.OPEN and due:
                 what = (
                     f"{_worded(step, f'step {number}: {step.title}')}{'' if before else ', or record that it is done'}"
                 )

@@ -300,6 +300,7 @@ def test_a_plan_without_people_has_one_for_whoever_is_there() -> None:
     ("phase", "done", "next_step"),
     [
         (Phase.PRE_DEPLOY, (), "do step 1: Create the bucket"),
+        (Phase.PRE_DEPLOY, ("bucket",), "wait until 22:01:15: everything must keep holding"),
         (Phase.POST_DEPLOY, (), "do step 2: Deploy to ECS, or record that it is done"),
         (Phase.POST_DEPLOY, ("run",), "do step 3: Verify, or record that it is done"),
     ],
@@ -317,6 +318,11 @@ def test_once_the_deployment_began_no_step_before_it_comes_next(
     scene.say(*(StepBegan(scene.now, each, "primary", "on_call", "d1") for each in done))
     scene.say(*(StepEnded(scene.now, each, "primary", "done", role="on_call", plan_digest="d1") for each in done))
     assert next_for(scene.situation, "eve").what == next_step
+
+
+def test_where_no_step_is_called_so_all_of_them_are_for_after_the_deployment() -> None:
+    scene = Scene(*CALM, runbook=(Step("look", "Look", HERE), Step("close", "Close", HERE))).feed("up")
+    assert next_for(scene.situation, "eve").what == "do step 1: Look, or record that it is done"
 
 
 def test_nobody_is_asked_to_deploy_what_is_out_only_to_record_it() -> None:
