@@ -100,6 +100,7 @@ def test_a_probes_status_tells_age_data_age_and_what_it_lacks() -> None:
     assert (unseen.age, unseen.data_age, unseen.readings, unseen.blind) == (None, None, 0, True)
     assert not scene.wait(40).situation.probes[0].stale
     assert scene.wait(0.001).situation.probes[0].stale
+    assert scene.feed("0x3").situation.probes[0].readings == 4
 
 
 def test_the_history_of_a_field_has_holes_where_it_was_unknown() -> None:

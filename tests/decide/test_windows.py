@@ -125,6 +125,13 @@ def test_what_either_of_two_readings_decides_is_as_fresh_as_the_newer(older: str
     assert scene.wait(0.001).reason("any") is Reason.STALE
 
 
+@pytest.mark.parametrize(("second", "state"), [(45, State.MET), (45.001, State.UNKNOWN)])
+def test_a_reading_counts_beside_a_newer_one_until_it_is_stale(second: float, state: State) -> None:
+    scene = Scene(success("both", "m.ok && n.ok", stale_after=30)).feed("up", "n")
+    scene.now = at(second)
+    assert scene.give("m").state("both") is state
+
+
 @pytest.mark.parametrize(("silent", "state"), [(45, State.MET), (56, State.PROVING)])
 def test_one_throttled_poll_and_the_slower_one_after_it_cost_no_proof(silent: float, state: State) -> None:
     """A throttled probe of 15 s is asked again after 30 s; its answer may take its time."""
