@@ -49,7 +49,8 @@ class BeforePhase:
     def goes_on(self, failing: Paths, readings: Readings, moment: datetime) -> tuple[Paths, bool]:
         """What of it still fails at a moment, and whether the condition is true through that alone.
 
-        What cannot be seen then is as it was last seen: which probe answers first, or not at all, ends no breach.
+        What cannot be seen then is as it was last seen, and fails on where that is forgotten: which probe answers first, or
+        not at all, ends no breach.
         """
         if not failing:
             return NONE, False
@@ -58,8 +59,9 @@ class BeforePhase:
         failing -= {path for path in failing if self._began(path, used) is False}
         if self._truth(everything - failing - held, now, unknown):
             return NONE, False
-        order = sorted(everything, key=lambda path: (path in failing, path in held, path))
-        enough = self._enough(order, *self._last_seen(readings, moment))
+        last = self._last_seen(readings, moment)
+        order = sorted(last, key=lambda path: (path in failing, path in held, path))
+        enough = self._enough(order, *_view(last))
         return failing - enough, self._truth(everything, now, unknown) is True
 
     def state_since(self, used: Used, unknown: Unseen) -> datetime | None:
@@ -82,19 +84,10 @@ class BeforePhase:
         views = [(_values(used), unknown) for used, unknown in (self._at(readings, moment) for moment in moments)]
         return next((view for view in views if self._truth(self.condition.paths, *view) is not None), views[0])
 
-    def _last_seen(self, readings: Readings, moment: datetime) -> tuple[Values, Unseen]:
-        """Each field as it was last seen up to a moment, however long before that was."""
-        values: dict[str, dict[str, Value]] = {}
-        unknown = {}
-        for probe, name in self.condition.paths:
-            sample = readings.histories[probe].last_with(name, moment)
-            if sample is not None:
-                found = values.setdefault(probe, {})
-                if name in sample.values:
-                    found[name] = sample.values[name]
-                else:
-                    unknown[f"{probe}.{name}"] = sample.unknown[name]
-        return values, unknown
+    def _last_seen(self, readings: Readings, moment: datetime) -> dict[Path, Reading]:
+        """By path the sample it was last seen in, up to a moment, however long before that was."""
+        last = {path: readings.histories[path[0]].last_with(path[1], moment) for path in self.condition.paths}
+        return {path: sample for path, sample in last.items() if sample is not None}
 
     def _at(self, readings: Readings, moment: datetime) -> tuple[Used, Unseen]:
         return readings.at(self.condition.probes, moment, _EVER, self.stale)
@@ -132,3 +125,15 @@ class BeforePhase:
 
 def _values(used: Used) -> Values:
     return {probe: reading.values for probe, reading in used.items()}
+
+
+def _view(last: Mapping[Path, Reading]) -> tuple[Values, Unseen]:
+    """What each path was in its sample: a value, or bounds alone."""
+    values: dict[str, dict[str, Value]] = {probe: {} for probe, _ in last}
+    unknown = {}
+    for (probe, name), sample in last.items():
+        if name in sample.values:
+            values[probe][name] = sample.values[name]
+        else:
+            unknown[f"{probe}.{name}"] = sample.unknown[name]
+    return values, unknown

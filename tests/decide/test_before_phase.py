@@ -140,6 +140,13 @@ def test_what_is_seen_good_at_the_very_moment_of_the_deployment_ends_a_breach_th
     assert scene.feed("0.2x2").word is Word.ROLLBACK
 
 
+def test_what_was_bad_before_is_so_to_the_end_of_a_night_in_which_it_cannot_be_seen_for_half_a_day() -> None:
+    """When it was last seen to be bad is forgotten by then."""
+    scene = begun("0 0.2 0.2").feed("0.2")
+    scene.now = at(13 * 3600)
+    assert scene.feed("denied denied 0.2 0.2").word is Word.HOLD
+
+
 TOGETHER = ["!m.ok && n.rate > 0.05", "m.rate > n.rate", "(!m.ok && n.rate > 0.05) || n.running < 1"]
 M: dict[str, Value] = {"ok": False, "rate": 0.4}
 N: dict[str, Value] = {"rate": 0.2}
