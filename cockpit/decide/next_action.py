@@ -225,7 +225,9 @@ class _Moment:
         )
 
     def _vote(self, person: Person) -> Iterator[NextAction]:
-        for gate, status in zip(self.plan.gates, self.situation.gates, strict=True):
+        statuses = {status.id: status for status in self.situation.gates}
+        for gate in self.plan.gates:
+            status = statuses[gate.id]
             role = _role(person, gate.poll.roles)
             if role and person.id not in status.voted and self._wants_votes(status):
                 what = f"vote go or no-go: {gate.title}, before {gate.before}"

@@ -12,7 +12,7 @@ from cockpit.decide.limits import Limit, own_limit
 from cockpit.plan.ecs_services import services_watched
 from cockpit.plan.model import ProbeSpec
 from probes.frozen import frozen
-from probes.reading import Reading, Reason, Unknown, Value, checked
+from probes.reading import Reading, Unknown, Value, checked
 
 POLLS_KEPT = 16
 
@@ -258,7 +258,7 @@ class Readings:
     def at(
         self, probes: Sequence[str], moment: datetime, since: datetime, stale: Mapping[str, Limit]
     ) -> tuple[dict[str, Reading], dict[str, Unknown]]:
-        """Samples by probe as of a data time, and why others are absent.
+        """Samples by probe as of a data time, and why fields of theirs are absent.
 
         Data that is older then than its probe's limit in `stale`, or from before `since`, is not used.
         """
@@ -266,10 +266,7 @@ class Readings:
         unknown: dict[str, Unknown] = {}
         for probe in probes:
             sample = self.histories[probe].at(moment)
-            if sample is None or sample.data_at < since:
-                continue
-            if moment - sample.data_at > stale[probe].of(sample):
-                unknown[probe] = Unknown(Reason.STALE, f"{probe} had no data for this moment")
+            if sample is None or sample.data_at < since or moment - sample.data_at > stale[probe].of(sample):
                 continue
             used[probe] = sample
             for name, why in sample.unknown.items():
@@ -302,11 +299,11 @@ class Readings:
         history = self.histories.get(probe)
         if history is None:
             return ()
-        points, rewritten = self._series.get((probe, name), ([], -1))
-        if rewritten != history.rewritten or len(points) > len(history.times):
+        points, rewritten = self._series.get((probe, name), ([], history.rewritten))
+        if rewritten != history.rewritten:
             points = []
-        for at, sample in zip(history.times[len(points) :], history.samples[len(points) :], strict=True):
-            points.append((at, _number(sample.values.get(name))))
+        for sample in history.samples[len(points) :]:
+            points.append((sample.data_at, _number(sample.values.get(name))))
         self._series[probe, name] = points, history.rewritten
         latest = history.latest
         if latest is not None and name in latest.unknown and (not points or latest.observed_at > points[-1][0]):

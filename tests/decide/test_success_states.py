@@ -215,6 +215,12 @@ def test_a_hiccup_of_less_than_three_intervals_is_no_observer_gap() -> None:
     assert scene.wait(5).give().of("healthy").because.samples == 4
 
 
+def test_three_intervals_without_watching_are_no_observer_gap_either() -> None:
+    scene = Scene(HEALTHY).feed("upx3")
+    scene.board.gap(scene.now, scene.now + 3 * STEP)
+    assert scene.wait(45).reason("healthy") is None
+
+
 def test_a_hiccup_after_an_observer_gap_does_not_hide_it() -> None:
     scene = Scene(CALM[0]).feed("up")
     scene.board.gap(scene.now, scene.now + seconds(46))
