@@ -36,6 +36,7 @@ def test_since_when_a_state_is_so_is_what_the_newest_answer_says_that_saw_anythi
     nothing = Reading(at(25), at(15), {}, blind(at(25), Reason.TIMEOUT).unknown)
     (sample,) = held(ringing, again, nothing).histories["m"].samples
     assert (sample.state_since, sample.values["rate"]) == (at(-300), 0.1)
+    assert sample.unknown == {}, "what one answer saw is known, whatever another could not see"
 
 
 def test_of_a_call_that_tells_of_several_moments_each_is_a_sample_of_its_own() -> None:

@@ -160,6 +160,11 @@ def test_a_breach_that_will_trip_comes_before_signatures_with_its_countdown() ->
     mine = next_for(scene.situation, "primary")
     assert (mine.act, mine.subject) == (Act.WATCH, "errors")
     assert mine.what == "look at errors: trips in 15s"
+    late, first, second = (
+        trigger(id_, "m.rate > 0.05", hold_for=hold) for id_, hold in (("z", 60), ("b", 45), ("a", 45))
+    )
+    scene = Scene(CALM[0], late, first, second).feed("0 0.2x2")
+    assert next_for(scene.situation, "eve").what == "look at b: trips in 30s"
 
 
 def test_votes_are_wanted_once_all_else_is_there_and_then_it_begins() -> None:
