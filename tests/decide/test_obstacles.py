@@ -25,6 +25,8 @@ def test_what_was_there_before_is_the_cause_until_it_is_acknowledged() -> None:
     scene = Scene(*CALM, trigger("errors", "m.rate > 0.05"))
     scene.board.add("m", reading(at(-15), {"rate": 0.2}))
     assert scene.feed("0.2").situation.verdict.cause == "m rate 20.0 % (limit 5.0 %)"
+    step = scene.situation.path_to_go[0]
+    assert (step.what, step.subject) == ("acknowledge: errors", "errors")
 
 
 @pytest.mark.parametrize(
