@@ -346,6 +346,18 @@ def test_all_that_kept_a_gate_shut_is_said_of_what_was_begun_without_it() -> Non
     ]
 
 
+def test_what_was_begun_by_a_vote_that_cannot_be_of_its_time_does_not_count() -> None:
+    made = scene().begin(Phase.PRE_DEPLOY).feed("0")
+    ahead = made.now + timedelta(hours=2)
+    proof = Proof(key=KEYS["bob"], opened=ahead, written=ahead, received=made.now)
+    made.say(
+        signed(vote("ann", "on_call", made.now), KEYS["ann"]),
+        replace(vote("bob", "backup", ahead), proof=proof),
+        signed(PhaseBegan(made.now, Phase.POST_DEPLOY, "ann", "go", "on_call", "d1"), KEYS["ann"]),
+    )
+    assert made.situation.verdict.phase is Phase.PRE_DEPLOY
+
+
 def test_votes_are_used_by_what_was_begun_with_them_though_neither_can_be_of_the_time_it_bears() -> None:
     """The clock of bob's cockpit is two hours ahead: his vote does not count here, and what he began used up ann's."""
     made = Scene(*CALM, items=(ITEM,), gates=(gate(),), people=(*PEOPLE, Person("cid", "Cid", ("backup",)))).feed("0")
