@@ -15,11 +15,12 @@ from cockpit.decide.because import Explanation, Observed
 from cockpit.decide.before_phase import NONE, BeforePhase, Paths
 from cockpit.decide.explanation import Explainer
 from cockpit.decide.limits import ZERO, limits_of
-from cockpit.decide.readings import Readings, after_watching
+from cockpit.decide.readings import Readings
 from cockpit.decide.sampling import Sampler
 from cockpit.decide.state_machine import MachineState, Sample, Trip, Window, next_state, standing
 from cockpit.decide.states import State
-from cockpit.plan.model import Criterion, Item, Kind, OnUnknown, ProbeSpec, Severity
+from cockpit.decide.unseen import UnseenLimit
+from cockpit.plan.model import Criterion, Item, Kind, ProbeSpec
 from probes.frozen import frozen
 from probes.reading import Reason, Unknown
 
@@ -71,6 +72,7 @@ class Evaluator:
         if self.criterion.kind is Kind.TRIGGER and self.condition is not None:
             self.before = BeforePhase(self.condition, origin, self.begins, self.limits.stale)
         self.sampler = Sampler(self.criterion, self.watched, self.limits, self.begins, self.before)
+        self.unseen = UnseenLimit(self.criterion, self.limits, self.begins)
         self.gaps: list[tuple[datetime, datetime]] = []
         """Times at which the cockpit was not watching, long enough to matter to all it reads."""
         self.times: list[datetime] = []
@@ -116,7 +118,7 @@ class Evaluator:
         if self.reached is not None:
             yield self.reached.holds_until
             yield self.reached.fresh_until
-        if (moment := self._trips_blind(*self._last_seen(readings))) is not None:
+        if (moment := self.unseen.trips_at(*self._last_seen(readings), self.gaps)) is not None:
             yield moment
 
     @property
@@ -216,7 +218,7 @@ class Evaluator:
                 if old and sample.pre_existing is None:
                     sample = replace(sample, pre_existing=self.origin)
                 reached = next_state(self.criterion, limits, before, sample, self.begins, self._window(index))
-                reached = self._unseen(before, reached, sample)
+                reached = self.unseen.noted(before, reached, sample, self.gaps)
             if reached is not None and reached.from_before != failing:
                 reached = replace(reached, from_before=failing)
             self.states[index] = reached
@@ -248,19 +250,6 @@ class Evaluator:
         reach = window.REACH * (self.criterion.within or ZERO) + self.limits.blind
         begin = bisect_left(self.times, self.times[end] - reach)
         return [state for state in self.states[max(begin - 1, 0) : end] if state is not None]
-
-    def _unseen(self, before: MachineState | None, reached: MachineState, sample: Sample) -> MachineState:
-        """The state with the trip for having been blind too long before this sample, where the plan wants one."""
-        if before is not None and sample.observed_at <= before.observed_at:
-            return reached  # the same answer: it was known together with the sample before
-        last: MachineState | Sample = before or sample
-        seen_at = before.data_at if before else self.begins
-        since = self._trips_blind(seen_at, last.fresh_until - last.data_at)
-        if since is None or since >= sample.observed_at:
-            return reached
-        unseen = before.observed_at if before else self.begins
-        trip = Trip(since, sample.observed_at, sample.observed_at, unseen=unseen)
-        return replace(reached, trips=(*reached.trips, trip))
 
     # -- as of a moment ----------------------------------------------------------------------------------------------
 
@@ -348,7 +337,7 @@ class Evaluator:
         trips = self.reached.trips if self.reached else ()
         if blindness is None:
             return trips
-        since = self._trips_blind(*self._last_seen(readings))
+        since = self.unseen.trips_at(*self._last_seen(readings), self.gaps)
         if since is None or since >= now:
             return trips
         return *trips, Trip(since, unseen=self.reached.observed_at if self.reached else self.begins)
@@ -359,19 +348,6 @@ class Evaluator:
             return self.reached.data_at, self.reached.fresh_until - self.reached.data_at
         allowed = (readings.histories[name].allowed(limit) for name, limit in self.limits.stale.items())
         return self.begins, max(allowed, default=ZERO)
-
-    def _trips_blind(self, seen_at: datetime, fresh: timedelta) -> datetime | None:
-        """When a trigger with `on_unknown: rollback` trips if it is not seen from `seen_at` on; None where it never does.
-
-        `fresh`: how old data may be to count, with what was measured of its lateness.
-
-        Its limit is never shorter than what it takes to call data stale, and time without watching does not count.
-        """
-        criterion = self.criterion
-        if criterion.on_unknown is not OnUnknown.ROLLBACK or criterion.severity is not Severity.CRITICAL:
-            return None
-        limit = max(criterion.unknown_limit or ZERO, self.limits.blind, fresh)
-        return after_watching(limit, seen_at, self.gaps)
 
     def _left(self, reached: MachineState | None, readings: Readings, now: datetime) -> timedelta | None:
         if reached is None or not reached.state.judging.running:

@@ -150,6 +150,22 @@ def test_what_one_answer_brings_of_several_periods_is_one_trip_for_not_having_be
     assert [trip.since for trip in scene.board.evaluate(dark, at(0), at(60)).trips] == [at(50)]
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(("again", "trips"), [(32, []), (47, []), (47.001, [47]), (60, [47])])
+def test_what_a_metric_tells_late_makes_nobody_blind_who_saw_the_live_probe_since(
+    again: float, trips: list[float], backwards: bool
+) -> None:
+    """Either of them clears it. At 60 t tells of 30, when m was last seen at 17 by the time of the data, and again since."""
+    dark = trigger(
+        "dark", "t.rate > 0.1 && m.rate > 0.1", on_unknown=OnUnknown.ROLLBACK, unknown_limit=30, stale_after=30
+    )
+    scene = Scene(dark, CALM[0], probes=(probe("t", period=30, settle=30), probe("m")))
+    polls = [("m", reading(at(17))), ("m", reading(at(again))), ("t", reading(at(60), data_at=at(30)))]
+    for name, answer in reversed(polls) if backwards else polls:
+        scene.board.add(name, answer)
+    assert [trip.since for trip in scene.board.evaluate(dark, at(0), at(62)).trips] == [at(since) for since in trips]
+
+
 def test_what_cannot_be_read_does_not_trip_while_its_data_may_still_be_as_old_as_it_was_measured_to_come() -> None:
     """Ten minutes late, eight more than it settles in: what was read of the first minute counts for 800 seconds."""
     dark = trigger("dark", "t.rate > 0.05", on_unknown=OnUnknown.ROLLBACK, unknown_limit=60, stale_after=None)
