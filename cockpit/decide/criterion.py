@@ -49,7 +49,9 @@ def judge(criterion: Criterion, evaluation: Evaluation, record: Counted, started
     if criterion.condition is None and signed is not None:
         state, unknown = (State.MET if signed.given else State.NOT_MET), None
     stands_since = shown_since(record.latest(Change, criterion.id), state, now)
-    seen_before = acknowledged if pre_existing and unknown is None else None
+    known_since = None
+    if acknowledged is not None and pre_existing and unknown is None:
+        known_since = max(acknowledged.at, seen_since(record, criterion.id, now) or acknowledged.at)
     explained = evaluation.because
     status = CriterionStatus(
         id=criterion.id,
@@ -65,7 +67,7 @@ def judge(criterion: Criterion, evaluation: Evaluation, record: Counted, started
         badges=_badges(criterion, evaluation, state, waiver, pre_existing),
         trips_in=evaluation.left if state is State.PENDING else None,
         met_in=evaluation.left if state is State.PROVING else None,
-        ok_since=_ok_since(state, reached, waiver, signed, seen_before, stands_since),
+        ok_since=_ok_since(state, reached, waiver, signed, known_since, stands_since),
         pre_existing=older,
         runbook=criterion.runbook,
         ref=criterion.ref,
@@ -97,16 +99,19 @@ def _ok_since(
     reached: MachineState | None,
     waiver: Waiver | None,
     signed: SignOffStatus | None,
-    acknowledged: Acknowledgement | None,
+    known_since: datetime | None,
     stands_since: datetime | None,
 ) -> datetime | None:
-    """Since when it has not stood in the way of GO, without a break; None while it does."""
+    """Since when it has not stood in the way of GO, without a break; None while it does.
+
+    `known_since`: of what was there before the phase, since when it is both acknowledged and seen.
+    """
     if waiver is not None:
         return waiver.at
     if signed is not None and not signed.given:
         return None
-    if acknowledged is not None:
-        return acknowledged.at
+    if known_since is not None:
+        return known_since
     if not state.meaning.done:
         return None
     moments = [reached.ok_since if reached else None, signed.at if signed else None, stands_since]
@@ -118,6 +123,20 @@ def shown_since(change: Change | None, word: str, now: datetime) -> datetime | N
     if change is None:
         return None
     return change.at if change.after == word else now
+
+
+def sight_of(subject: str) -> str:
+    """Subject of the changes of whether a criterion is seen, where its own word stays while it is not (TRIPPED)."""
+    return f"sight of {subject}"
+
+
+def seen_since(record: Counted, subject: str, now: datetime) -> datetime | None:
+    """Since when a line has been seen without a break, good or bad; None where it was never unknown."""
+    turns = (*record.turns.get(subject, ()), *record.turns.get(sight_of(subject), ()))
+    last = max((turn for turn in turns if State.UNKNOWN in (turn.before, turn.after)), key=record.place, default=None)
+    if last is None:
+        return None
+    return last.at if last.before == State.UNKNOWN else now
 
 
 def active_waiver(record: Counted, subject: str, now: datetime) -> Waiver | None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from cockpit.decide.board import Board
 from cockpit.decide.checklist import checklist
 from cockpit.decide.counted import Counted, counted
-from cockpit.decide.criterion import Judged, judge
+from cockpit.decide.criterion import Judged, judge, sight_of
 from cockpit.decide.events import LAST_SAFE_MOMENT, Change, Record
 from cockpit.decide.gate import gates
 from cockpit.decide.latch import Standing, standing
@@ -19,7 +19,7 @@ from cockpit.decide.readings import Readings
 from cockpit.decide.running_releases import releases
 from cockpit.decide.schedule import Seen, schedule
 from cockpit.decide.situation import Situation, StepStatus, Verdict
-from cockpit.decide.states import RollbackFit
+from cockpit.decide.states import RollbackFit, State
 from cockpit.decide.steps import steps
 from cockpit.decide.verdict import has_ended, verdict
 from cockpit.decide.visibility import probe_statuses, root_causes, sight
@@ -124,8 +124,8 @@ def changes(before: Situation, after: Situation) -> Iterator[Change]:
     """What changed its word between two situations: the verdict, criteria, guards, items, gates, the way back."""
     if (turn := _turn(before.verdict, after.verdict, after.now)) is not None:
         yield turn
-    old = _words_of_lines(before)
-    for id_, (state, because) in _words_of_lines(after).items():
+    old = _words_of_lines(before) | _sight(before)
+    for id_, (state, because) in (_words_of_lines(after) | _sight(after)).items():
         if id_ in old and old[id_][0] != state:
             yield Change(after.now, id_, old[id_][0], state, because)
     if (turned := _way_back(before, after)) is not None:
@@ -145,6 +145,12 @@ def _words_of_lines(situation: Situation) -> dict[str, tuple[str, str]]:
         **{item.id: (item.check, item.detail or item.because.line) for item in items},
         **{gate.id: (gate.state, gate.because) for gate in situation.gates},
     }
+
+
+def _sight(situation: Situation) -> dict[str, tuple[str, str]]:
+    """Whether what was there before the phase is seen: once acknowledged it holds for as long as it is, and its word stays."""
+    there = (each for each in situation.criteria if each.pre_existing is not None)
+    return {sight_of(each.id): (State.UNKNOWN if each.unknown else "SEEN", each.because.line) for each in there}
 
 
 def _way_back(before: Situation, after: Situation) -> Change | None:

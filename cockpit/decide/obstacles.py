@@ -10,7 +10,7 @@ from enum import IntEnum
 from cockpit import formatting
 from cockpit.decide.because import Explanation
 from cockpit.decide.counted import Counted
-from cockpit.decide.criterion import Judged
+from cockpit.decide.criterion import Judged, seen_since
 from cockpit.decide.latch import Standing
 from cockpit.decide.situation import CriterionStatus, GateStatus, ItemStatus, PathStep, RootCause, SectionStatus
 from cockpit.decide.states import Check, State
@@ -98,7 +98,7 @@ def _found(judgement: Judgement) -> list[Obstacle]:
     found += [o for item in judgement.items() if item.blocking and (o := _item(item)) is not None]
     withheld = judgement.record.withheld.sentences
     found += [o for gate in deploy_gates(judgement) if not gate.passed and (o := _gate(gate, withheld)) is not None]
-    if not found and seen_since(judgement) is None:
+    if not found and anything_seen_since(judgement) is None:
         found.append(Obstacle(Urgency.ALARM, "nothing that is judged can be seen", PathStep("something must be seen")))
     return found
 
@@ -123,7 +123,7 @@ def _gate(gate: GateStatus, withheld: Sequence[str]) -> Obstacle | None:
     return Obstacle(Urgency.WAITING, line, PathStep(line, gate.id))
 
 
-def seen_since(judgement: Judgement) -> datetime | None:
+def anything_seen_since(judgement: Judgement) -> datetime | None:
     """Since when something that is judged has been seen without a break, good or bad; None where nothing is.
 
     Before a deployment triggers may be excused for want of traffic, but not all of it may be signatures and excuses.
@@ -131,15 +131,12 @@ def seen_since(judgement: Judgement) -> datetime | None:
     criteria = (e.status for e in judgement.judged if e.criterion.decides and e.criterion.condition is not None)
     items = (item for section in judgement.sections for item in section.items if item.automatic and item.blocking)
     lines: list[CriterionStatus | ItemStatus] = [*criteria, *items]
-    return min((_seen_since(judgement, each) for each in lines if each.unknown is None), default=None)
-
-
-def _seen_since(judgement: Judgement, line: CriterionStatus | ItemStatus) -> datetime:
-    turns = judgement.record.turns.get(line.id, ())
-    last = next((turn for turn in reversed(turns) if State.UNKNOWN in (turn.before, turn.after)), None)
-    if last is None:
-        return line.ok_since or judgement.started_at
-    return last.at if last.before == State.UNKNOWN else judgement.now
+    since = (
+        seen_since(judgement.record, each.id, judgement.now) or each.ok_since or judgement.started_at
+        for each in lines
+        if each.unknown is None
+    )
+    return min(since, default=None)
 
 
 def _emptiness(judged: Sequence[Judged]) -> list[Obstacle]:

@@ -14,11 +14,11 @@ from cockpit.decide.obstacles import (
     Judgement,
     Obstacle,
     Urgency,
+    anything_seen_since,
     cause,
     deploy_gates,
     obstacles,
     reasons,
-    seen_since,
     worded_cause,
 )
 from cockpit.decide.situation import Badge, CriterionStatus, Latch, PathStep, Verdict
@@ -200,7 +200,7 @@ def _settled_at(judgement: Judgement) -> datetime:
     """When the last thing that had to hold began to hold: that anything is seen, to begin with."""
     counted = (e for e in judgement.judged if e.criterion.enforced)
     moments = [
-        seen_since(judgement),
+        anything_seen_since(judgement),
         *(e.status.ok_since for e in counted if not (judgement.before_deployment and e.criterion.kind is Kind.SUCCESS)),
         *(item.ok_since for item in judgement.items() if item.blocking),
         *(gate.ok_since for gate in deploy_gates(judgement)),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from decide.scene import CALM, STEP, Scene, ask, at, blind, item, trigger, words
+from decide.scene import CALM, STEP, Scene, ask, at, blind, item, reading, trigger, words
 
-from cockpit.decide.events import PhaseBegan, Record, SignOff
+from cockpit.decide.events import Acknowledgement, PhaseBegan, Record, SignOff
 from cockpit.decide.states import Word
 from cockpit.plan.model import Phase
 from probes.reading import Reason
@@ -27,3 +27,21 @@ def test_before_the_deployment_it_begins_when_anything_is_seen_good_or_bad(
         scene.board.add("n", blind(scene.now + STEP, Reason.LOW_VOLUME))
         goes.append(scene.feed(poll).word is Word.GO)
     assert goes == [False] * 4 + [True] + [False] * 5 + [True]
+
+
+@pytest.mark.parametrize("hold_for", [0, 3600])
+def test_it_begins_again_when_what_was_acknowledged_is_seen_again(hold_for: float) -> None:
+    """An alarm from before the deployment that rings on, TRIPPED or still breaching, and cannot be read for three polls."""
+    old = trigger("old", "!n.ok", hold_for=hold_for, stale_after=600)
+    scene = Scene(*CALM, old, record=Record([PhaseBegan(at(0), Phase.PRE_DEPLOY)]))
+    goes = []
+    for number, poll in enumerate(words("down downx10 deniedx3 downx6")):
+        if number == 1:
+            scene.wait(5).begin(Phase.POST_DEPLOY)
+        scene.board.add("m", reading(scene.now + STEP))
+        scene.feed(poll, "n")
+        if number == 2:
+            about = Acknowledgement(scene.now, "old", "primary", "known", "on_call", "d1", scene.of("old").pre_existing)
+            scene.say(about)
+        goes.append(scene.word is Word.GO)
+    assert goes == [False] * 6 + [True] * 5 + [False] * 7 + [True] * 2
