@@ -196,6 +196,8 @@ def _against(moment: datetime, window: Opening) -> str:
     >>> four = datetime(2026, 1, 1, 4, tzinfo=UTC)
     >>> _against(four + timedelta(minutes=25), Opening(four - timedelta(hours=6), four))
     '25m after the window'
+    >>> _against(four, Opening(four - timedelta(hours=6), four))
+    '0s before the window ends'
     """
     if moment > window.ends:
         return f"{formatting.duration(moment - window.ends)} after the window"
