@@ -288,8 +288,6 @@ class Watching:
         self.situation = decide(made, self.board, self.record, START)
         self._period = int(made.probes["m"].period.total_seconds())
         self._open = list(deeds.answers)
-        self._period_before: Reading | None = None
-        """What the metric last answered: its store answers with the period before too, corrected to what it is by then."""
 
     def copy(self) -> Watching:
         """One that has seen the same, and goes on by itself."""
@@ -324,12 +322,10 @@ class Watching:
         return self.situation
 
     def _with_the_period_before(self, answer: Reading) -> Reading:
-        before = self._period_before
-        if answer.values:
-            self._period_before = answer
-        if before is None or not answer.values or before.data_at >= answer.data_at:
+        """A store has every period, whoever asked for it then, and corrects the one before to what it is by now."""
+        if not answer.values:
             return answer
-        return replace(answer, earlier=(replace(before, values=answer.values, observed_at=answer.observed_at),))
+        return replace(answer, earlier=(replace(answer, data_at=answer.data_at - seconds(self._period)),))
 
 
 def ticks(
