@@ -28,7 +28,6 @@ class Judged:
     trips: tuple[Trip, ...]
     """Trips that count: not waived, not there before the cutover."""
     pre_existing: bool
-    acknowledged: bool
     suspected: bool = False
     """A trigger whose newest real sample was true, whatever hides it now."""
     clears_in: timedelta | None = None
@@ -69,6 +68,7 @@ def judge(criterion: Criterion, evaluation: Evaluation, record: Counted, started
         met_in=evaluation.left if state is State.PROVING else None,
         ok_since=_ok_since(state, reached, waiver, signed, known_since, stands_since),
         pre_existing=older,
+        acknowledged=pre_existing and acknowledged is not None,
         runbook=criterion.runbook,
         ref=criterion.ref,
         caution=criterion.caution,
@@ -79,7 +79,6 @@ def judge(criterion: Criterion, evaluation: Evaluation, record: Counted, started
         status,
         tuple(t for t in unwaived(evaluation.trips, record, criterion.id) if t.since <= now),
         pre_existing,
-        acknowledged is not None,
         suspected=criterion.kind is Kind.TRIGGER and reached is not None and reached.state is not State.CLEAR,
         clears_in=evaluation.left if state is State.RECOVERING else None,
     )

@@ -203,7 +203,7 @@ class _Moment:
 
     def _acknowledge(self, person: Person) -> Iterator[NextAction]:
         for each in self.situation.criteria:
-            older = each.enforced and Badge.PRE_EXISTING in each.badges and not each.ok
+            older = each.enforced and Badge.PRE_EXISTING in each.badges and not (each.ok or each.acknowledged)
             if older and (role := _role(person, self.deciding)):
                 what = f"acknowledge {each.title}: it was true before the cutover began"
                 owed = "has a trigger to acknowledge"

@@ -157,7 +157,7 @@ def _criterion(each: Judged, phase: Phase, now: datetime) -> Obstacle | None:
     quiet = status.unknown is not None and status.unknown.reason.traits.is_no_traffic
     if phase is Phase.PRE_DEPLOY and quiet and not each.suspected:
         return None
-    if each.pre_existing and not each.acknowledged:
+    if each.pre_existing and not status.acknowledged:
         line = f"{status.title} was already true before the cutover began: acknowledge it by name"
         step = PathStep("acknowledge: " + status.title, status.id)
         return Obstacle(Urgency.BREACHING, line, step, status.because)

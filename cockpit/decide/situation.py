@@ -54,6 +54,8 @@ class CriterionStatus:
     """Since when it has not stood in the way of GO; None while it does."""
     pre_existing: datetime | None = None
     """Of a breach from before the cutover, or its deployment: the occurrence that an acknowledgement names."""
+    acknowledged: bool = False
+    """Whether somebody has acknowledged that occurrence, whatever can be seen of it now."""
     runbook: str = ""
     ref: str = ""
     caution: str = ""

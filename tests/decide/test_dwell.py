@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from decide.scene import CALM, STEP, Scene, ask, at, blind, item, reading, trigger, words
 
+from cockpit.decide.act import Act
 from cockpit.decide.events import Acknowledgement, PhaseBegan, Record, SignOff
 from cockpit.decide.states import Word
 from cockpit.plan.model import Phase
@@ -43,5 +44,7 @@ def test_it_begins_again_when_what_was_acknowledged_is_seen_again(hold_for: floa
         if number == 2:
             about = Acknowledgement(scene.now, "old", "primary", "known", "on_call", "d1", scene.of("old").pre_existing)
             scene.say(about)
+        if number == 13:  # it is acknowledged: what is left is to see it again
+            assert {each.act for each in scene.situation.next_actions} == {Act.PROBES}
         goes.append(scene.word is Word.GO)
     assert goes == [False] * 6 + [True] * 5 + [False] * 7 + [True] * 2
