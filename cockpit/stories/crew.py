@@ -114,7 +114,7 @@ def acknowledge(plan: Plan, situation: Situation) -> list[Acknowledgement]:
     return [
         Acknowledgement(situation.now, c.id, person.id, why, role, plan.digest, c.pre_existing)
         for c in situation.criteria
-        if Badge.PRE_EXISTING in c.badges and not c.ok
+        if Badge.PRE_EXISTING in c.badges and not (c.ok or c.acknowledged)
     ]
 
 

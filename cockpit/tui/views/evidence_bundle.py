@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cockpit import formatting
+from cockpit.decide.criterion import sight_of
 from cockpit.decide.events import Change
 from cockpit.decide.situation import CriterionStatus, GateStatus, ItemStatus, ProbeStatus, Situation
 from cockpit.plan.model import VERDICT, Plan
@@ -39,6 +40,7 @@ def change_line(plan: Plan, change: Change) -> str:
 def titles(plan: Plan) -> dict[str, str]:
     """Id to title, of everything that can change its word."""
     found = {criterion.id: criterion.title for criterion in plan.criteria()}
+    found |= {sight_of(criterion.id): sight_of(criterion.title) for criterion in plan.criteria()}
     found |= {item.id: item.title for section in plan.checklist for item in section.items}
     found |= {guard.id: guard.title for guard in plan.guards()}
     found |= {step.id: step.title for step in (*plan.runbook, *plan.rollback_plan)}
