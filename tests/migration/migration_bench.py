@@ -20,7 +20,7 @@ from support.waiting import LAST_RESORT_S, until
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, connect
 from cockpit.migration.settings import Settings, Source
-from cockpit.migration.states import PhaseName
+from cockpit.migration.states import PhaseName, Wanted
 from cockpit.migration.worker import Worker
 from cockpit.migration_scope import Limits, MigrationTable
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
@@ -143,6 +143,25 @@ class Bench:
         columns = ("state", "key", "attempt", "failures", "last_error", "upload_id", "content_type", "remark", "owner")
         row = self.sql(f"SELECT {', '.join(columns)} FROM cutover.item WHERE doc_id = %s", id_)[0]
         return dict(zip(columns, row, strict=True))
+
+    async def paused_at(self, run: int, switched: int) -> int:
+        """Pause the run once so many files are switched, in the transaction that switches the last of them: however busy this
+        machine is, no more come after it than the workers had in hand. How many are switched when none is.
+        """
+        self.sql(f"""
+            CREATE FUNCTION cutover.pause() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF (SELECT count(*) FROM cutover.item WHERE state = 'switched') >= {switched} THEN
+                    UPDATE cutover.run SET wanted = '{Wanted.PAUSE}' WHERE id = {run};
+                END IF;
+                RETURN NULL;
+            END $$;
+            CREATE TRIGGER pause AFTER UPDATE OF state ON cutover.item FOR EACH ROW WHEN (NEW.state = 'switched')
+                EXECUTE FUNCTION cutover.pause()""")
+        await self.until(lambda: self.sql("SELECT wanted FROM cutover.run WHERE id = %s", run) == [(Wanted.PAUSE,)])
+        await runs.want(self.connection, run, Wanted.PAUSE)
+        self.sql("DROP FUNCTION cutover.pause CASCADE")
+        await self.until(lambda: "uploading" not in self.states())
+        return self.states()["switched"]
 
     async def prepare(self) -> int:
         await schema.create(self.connection)

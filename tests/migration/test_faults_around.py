@@ -114,10 +114,7 @@ async def test_an_hour_of_pause_costs_nothing(bench: Bench) -> None:
     bench.store.latency_s = 0.05
     run = await bench.begin(PhaseName.COPY)
     bench.work(run, 2)
-    await bench.until(lambda: bench.states().get("switched", 0) > 0)
-    await runs.want(bench.connection, run, Wanted.PAUSE)
-    await bench.until(lambda: "uploading" not in bench.states())
-    paused = bench.states()["switched"]
+    paused = await bench.paused_at(run, 3)
     assert paused < 120
     for columns in ("run SET guard_until = guard_until - interval '1 hour'",
                     "object SET last_intent_at = last_intent_at - interval '1 hour'",

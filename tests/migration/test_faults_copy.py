@@ -285,10 +285,7 @@ async def test_paused_nothing_new_begins_and_no_transaction_stays_open(bench: Be
     bench.store.latency_s = 0.05
     run = await bench.begin(PhaseName.COPY)
     bench.work(run)
-    await bench.until(lambda: bench.states().get("switched", 0) > 0)
-    await runs.want(bench.connection, run, Wanted.PAUSE)
-    await bench.until(lambda: "uploading" not in bench.states())
-    switched = bench.states()["switched"]
+    switched = await bench.paused_at(run, 3)
     await bench.beaten()
     assert bench.states()["switched"] == switched < 100
     held = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cockpit-migration' AND backend_xmin IS NOT NULL"
