@@ -131,11 +131,12 @@ def sight_of(subject: str) -> str:
 
 def seen_since(record: Counted, subject: str, now: datetime) -> datetime | None:
     """Since when a line has been seen without a break, good or bad; None where it was never unknown."""
-    turns = (*record.turns.get(subject, ()), *record.turns.get(sight_of(subject), ()))
-    last = max((turn for turn in turns if State.UNKNOWN in (turn.before, turn.after)), key=record.place, default=None)
-    if last is None:
-        return None
-    return last.at if last.before == State.UNKNOWN else now
+    ends = []
+    for turns in (record.turns.get(subject, ()), record.turns.get(sight_of(subject), ())):
+        last = next((turn for turn in reversed(turns) if State.UNKNOWN in (turn.before, turn.after)), None)
+        if last is not None:
+            ends.append(last.at if last.before == State.UNKNOWN else now)
+    return max(ends, default=None)
 
 
 def active_waiver(record: Counted, subject: str, now: datetime) -> Waiver | None:

@@ -26,6 +26,8 @@ from cockpit.decide.visibility import probe_statuses, root_causes, sight
 from cockpit.decide.world_back import WorldBack, all_clear, world_back
 from cockpit.plan.model import VERDICT, Criterion, Phase, Plan
 
+_SEEN = "SEEN"
+
 
 def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation:
     """Everything shown, as of `now`."""
@@ -124,8 +126,10 @@ def changes(before: Situation, after: Situation) -> Iterator[Change]:
     """What changed its word between two situations: the verdict, criteria, guards, items, gates, the way back."""
     if (turn := _turn(before.verdict, after.verdict, after.now)) is not None:
         yield turn
-    old = _words_of_lines(before) | _sight(before)
-    for id_, (state, because) in (_words_of_lines(after) | _sight(after)).items():
+    was = _sight(before)
+    over = dict.fromkeys(was, (_SEEN, ""))  # what is there no more has been seen to be over
+    old = _words_of_lines(before) | was
+    for id_, (state, because) in (_words_of_lines(after) | over | _sight(after)).items():
         if id_ in old and old[id_][0] != state:
             yield Change(after.now, id_, old[id_][0], state, because)
     if (turned := _way_back(before, after)) is not None:
@@ -150,7 +154,7 @@ def _words_of_lines(situation: Situation) -> dict[str, tuple[str, str]]:
 def _sight(situation: Situation) -> dict[str, tuple[str, str]]:
     """Whether what was there before the phase is seen: once acknowledged it holds for as long as it is, and its word stays."""
     there = (each for each in situation.criteria if each.pre_existing is not None)
-    return {sight_of(each.id): (State.UNKNOWN if each.unknown else "SEEN", each.because.line) for each in there}
+    return {sight_of(each.id): (State.UNKNOWN if each.unknown else _SEEN, each.because.line) for each in there}
 
 
 def _way_back(before: Situation, after: Situation) -> Change | None:

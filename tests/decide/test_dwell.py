@@ -6,8 +6,10 @@ import pytest
 from decide.scene import CALM, STEP, Scene, ask, at, blind, item, reading, trigger, words
 
 from cockpit.decide.act import Act
+from cockpit.decide.counted import counted
+from cockpit.decide.criterion import seen_since, sight_of
 from cockpit.decide.events import Acknowledgement, PhaseBegan, Record, SignOff
-from cockpit.decide.states import Word
+from cockpit.decide.states import State, Word
 from cockpit.plan.model import Phase
 from probes.reading import Reason
 
@@ -48,3 +50,14 @@ def test_it_begins_again_when_what_was_acknowledged_is_seen_again(hold_for: floa
             assert {each.act for each in scene.situation.next_actions} == {Act.PROBES}
         goes.append(scene.word is Word.GO)
     assert goes == [False] * 6 + [True] * 5 + [False] * 7 + [True] * 2
+
+
+@pytest.mark.parametrize("then", ["down", "up"])
+def test_what_could_not_be_seen_is_seen_again_also_where_it_is_over_by_then(then: str) -> None:
+    old = trigger("old", "!n.ok", stale_after=600)
+    scene = Scene(*CALM, old, record=Record([PhaseBegan(at(0), Phase.PRE_DEPLOY)])).feed("down", "n")
+    scene.wait(5).begin(Phase.POST_DEPLOY).feed(f"down denied {then}", "n")
+    seen = scene.now
+    scene.wait(15)
+    assert [turn.after for turn in scene.record.turns[sight_of("old")]] == [State.UNKNOWN, "SEEN"]
+    assert seen_since(counted(scene.plan, scene.record, scene.now), "old", scene.now) == seen
